@@ -31,7 +31,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "watch": ("piotutor.live", "watch"),
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),
-    "lesson": ("piotutor.lesson", "lesson"),
+    "Lesson": ("piotutor.lesson", "Lesson"),
     "check": ("piotutor.lesson", "check"),
     "metrics": ("piotutor.metrics", None),
     "pattern": ("piotutor.pattern", None),
