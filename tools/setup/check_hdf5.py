@@ -1,0 +1,19 @@
+"""Every rank writes its part of one HDF5 file and reads another's: does parallel h5py work?"""
+
+import tempfile
+from pathlib import Path
+
+import h5py
+from mpi4py import MPI
+
+comm = MPI.COMM_WORLD
+with tempfile.TemporaryDirectory() as folder:
+    path = comm.bcast(str(Path(folder, "check.h5")))
+    with h5py.File(path, "w", driver="mpio", comm=comm) as file:
+        data = file.create_dataset("x", comm.size, "i4")
+        with data.collective:
+            data[comm.rank] = comm.rank
+    with h5py.File(path, "r", driver="mpio", comm=comm) as file:
+        if list(file["x"]) != list(range(comm.size)):
+            comm.Abort(1)
+    comm.Barrier()
