@@ -75,7 +75,7 @@ def _factor(text: str, suffix: str) -> int:
         return 1
     prefix, rest = suffix[0], suffix[1:]
     if prefix in _PREFIXES and rest in ("", "ib"):
-        return 1024 ** (_PREFIXES.index(prefix) + 1)
+        return int(1024 ** (_PREFIXES.index(prefix) + 1))
     if prefix in _PREFIXES and rest == "b":
         unit = f"{prefix.upper()}iB"
         raise UsageError(
