@@ -1,0 +1,229 @@
+"""Watch the page cache and the device from beside a running job.
+
+``python -m piotutor.capture.sampler RUN/job.json`` writes SAMPLE records to
+``RUN/trace/sampler.piot`` until it is told to end (SIGTERM, or the death of its parent), and
+``RUN/sampler.json``: what it could see, and why not where it couldn't.
+
+Every gauge is read each 10 ms at first. Its interval grows with what a reading costs, so that
+all of them stay below 5% of one core, and with the time gone by, so that a long run's samples
+are as few as a short one's and as fine on its time axis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from piotutor.capture.device import UnavailableError, find_device, mount_of
+from piotutor.capture.residency import residency, why_unknown
+from piotutor.trace.record import UNKNOWN, Layer, Op
+from piotutor.trace.writer import TraceWriter
+
+FIRST_INTERVAL = 0.010
+"""Seconds between two readings of a gauge, to begin with."""
+SHARE = {"device": 0.005, "memory": 0.005, "files": 0.030}
+"""Of one core's time, what each gauge may take."""
+PARTS = 1000
+"""An interval never needs to be finer than this part of the time since the start."""
+
+Sample = dict[str, Any]
+Read = Callable[[], list[Sample]]
+
+
+class Gauge:
+    """One thing to look at again and again, never oftener than its share of a core allows.
+
+    Attributes
+    ----------
+    due
+        When the next reading is due, in seconds of the monotonic clock.
+    """
+
+    def __init__(self, read: Read, share: float, start: float) -> None:
+        self._read, self._share, self._start = read, share, start
+        self.due = start
+
+    def read(self) -> list[Sample]:
+        """Take a reading, and find out from its cost when the next one is due."""
+        before = time.thread_time()
+        samples = self._read()
+        cost = time.thread_time() - before
+        now = time.monotonic()
+        self.due = now + max(FIRST_INTERVAL, cost / self._share, (now - self._start) / PARTS)
+        return samples
+
+
+class DeviceGauge:
+    """Bytes that the device under a path has written and read since the gauge was made."""
+
+    def __init__(self, place: Path) -> None:
+        self._device = find_device(place)
+        self._zero = self._device.counters()
+        self.about = self._device.name
+
+    def __call__(self) -> list[Sample]:
+        """Read the device's counters once."""
+        now = self._device.counters()
+        written, read = now.written - self._zero.written, now.read - self._zero.read
+        return [{"layer": Layer.DEVICE, "length": written, "result": read}]
+
+
+class MemoryGauge:
+    """Bytes that the whole machine has still to write back."""
+
+    def __init__(self) -> None:
+        self.about = "/proc/meminfo"
+        try:
+            self()
+        except OSError as error:
+            raise UnavailableError(f"{self.about}: {error.strerror}") from None
+
+    def __call__(self) -> list[Sample]:
+        """Read the machine's Dirty and Writeback once."""
+        lines = Path(self.about).read_text().splitlines()
+        fields = {name: rest for name, _, rest in (line.partition(":") for line in lines)}
+        waiting = sum(int(fields[name].split()[0]) for name in ("Dirty", "Writeback")) * 1024
+        return [{"layer": Layer.BLOCK, "length": waiting, "result": -1}]
+
+
+class FilesGauge:
+    """What of each data file is in memory; a file that isn't there (yet) gives no sample."""
+
+    def __init__(self, files: Sequence[str], place: Path) -> None:
+        self._files = list(enumerate(files))
+        self._mount = mount_of(place)
+        reason = why_unknown(self._mount)
+        self.about = f"unavailable here: {reason}" if reason else "no file was there to look at"
+        self.dirty = 0
+
+    def __call__(self) -> list[Sample]:
+        """Look at every file once."""
+        self.dirty = 0
+        return [sample for number, path in self._files for sample in self._look(number, path)]
+
+    def _look(self, number: int, path: str) -> list[Sample]:
+        try:
+            found = residency(path, mount=self._mount)
+        except OSError:
+            return []
+        self.about = found.how
+        self.dirty += found.dirty or 0
+        cached = -1 if found.cached is None else found.cached
+        dirty = UNKNOWN if found.dirty is None else found.dirty
+        sample = {"layer": Layer.POSIX, "file": number, "length": found.size}
+        return [sample | {"result": cached, "aux": dirty}]
+
+
+class Sampler:
+    """All gauges of one run, and the loop that reads them.
+
+    Parameters
+    ----------
+    files
+        The paths of the data files, in the order of the job.
+    place
+        The directory that they lie in, or will.
+    """
+
+    def __init__(self, files: Sequence[str], place: Path) -> None:
+        start = time.monotonic()
+        self.files = FilesGauge(files, place)
+        self.about = {"residency": self.files.about}
+        self._gauges = [Gauge(self.files, SHARE["files"], start)]
+        makers: dict[str, Callable[[], DeviceGauge | MemoryGauge]] = {
+            "device": lambda: DeviceGauge(place),
+            "memory": MemoryGauge,
+        }
+        for name, make in makers.items():
+            try:
+                gauge = make()
+            except UnavailableError as reason:
+                self.about[name] = f"unavailable here: {reason}"
+            else:
+                self.about[name] = gauge.about
+                self._gauges.append(Gauge(gauge, SHARE[name], start))
+
+    def run(self, writer: TraceWriter, ended: threading.Event, linger: float = 0.0) -> None:
+        """Sample until told to end, then until the files are clean, at most `linger` seconds.
+
+        Parameters
+        ----------
+        writer
+            Where the samples go.
+        ended
+            Set by whoever wants the end (a signal).
+        linger
+            Seconds.
+        """
+        parent = os.getppid()
+        while not ended.wait(self._pause()) and os.getppid() == parent:
+            self._read_due(writer)
+        last = time.monotonic() + linger
+        self._read_all(writer)
+        while self.files.dirty and time.monotonic() < last and os.getppid() == parent:
+            time.sleep(self._pause())
+            self._read_due(writer)
+        self.about["residency"] = self.files.about
+
+    def _pause(self) -> float:
+        return max(0.0, min(gauge.due for gauge in self._gauges) - time.monotonic())
+
+    def _read_due(self, writer: TraceWriter) -> None:
+        now = time.monotonic()
+        for gauge in self._gauges:
+            if gauge.due <= now:
+                _write(writer, gauge.read())
+
+    def _read_all(self, writer: TraceWriter) -> None:
+        for gauge in self._gauges:
+            _write(writer, gauge.read())
+
+
+def _write(writer: TraceWriter, samples: list[Sample]) -> None:
+    now = time.monotonic_ns()
+    for sample in samples:
+        writer.append(start=now, end=now, op=Op.SAMPLE, **sample)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Sample the run whose job file is given until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="piotutor.capture.sampler", description=__doc__)
+    parser.add_argument("job", type=Path, help="the run's job.json")
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="after SIGTERM go on until the files are clean, at most so long",
+    )
+    options = parser.parse_args(arguments)
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    job = json.loads(options.job.read_text())
+    _sample(Path(job["run_dir"]), job["files"], ended, options.linger)
+    return 0
+
+
+def _sample(run_dir: Path, files: list[str], ended: threading.Event, linger: float) -> None:
+    sampler = Sampler(files, Path(files[0]).parent if files else run_dir)
+    path = run_dir / "trace" / "sampler.piot"
+    with TraceWriter(path, rank=-1, files=files, writer="sampler", notes=sampler.about) as writer:
+        sampler.run(writer, ended, linger)
+    (run_dir / "sampler.json").write_text(json.dumps(sampler.about, indent=1))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
