@@ -4,9 +4,9 @@
 ``RUN/trace/sampler.piot`` until it is told to end (SIGTERM, or the death of its parent), and
 ``RUN/sampler.json``: what it could see, and why not where it couldn't.
 
-Every gauge is read each 10 ms at first. Its interval grows with what a reading costs, so that
-all of them stay below 5% of one core, and with the time gone by, so that a long run's samples
-are as few as a short one's and as fine on its time axis.
+All gauges are read each 10 ms at first. The interval grows with what a reading costs, so that the
+sampler stays below 5% of one core, and with the time gone by, so that a long run's samples are
+as few as a short one's and as fine on its time axis.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -29,8 +30,8 @@ from piotutor.trace.writer import TraceWriter
 
 FIRST_INTERVAL = 0.010
 """Seconds between two readings of a gauge, to begin with."""
-SHARE = {"device": 0.005, "memory": 0.005, "files": 0.030}
-"""Of one core's time, what each gauge may take."""
+SHARE = 0.04
+"""Of one core's time, what sampling may take."""
 PARTS = 1000
 """An interval never needs to be finer than this part of the time since the start."""
 
@@ -38,27 +39,23 @@ Sample = dict[str, Any]
 Read = Callable[[], list[Sample]]
 
 
-class Gauge:
-    """One thing to look at again and again, never oftener than its share of a core allows.
+class Pace:
+    """When to read next: never oftener than a share of one core allows.
 
-    Attributes
+    Parameters
     ----------
-    due
-        When the next reading is due, in seconds of the monotonic clock.
+    start
+        When sampling began, in seconds of the monotonic clock.
     """
 
-    def __init__(self, read: Read, share: float, start: float) -> None:
-        self._read, self._share, self._start = read, share, start
-        self.due = start
+    def __init__(self, start: float) -> None:
+        self._start, self._used = start, time.thread_time()
 
-    def read(self) -> list[Sample]:
-        """Take a reading, and find out from its cost when the next one is due."""
-        before = time.thread_time()
-        samples = self._read()
-        cost = time.thread_time() - before
-        now = time.monotonic()
-        self.due = now + max(FIRST_INTERVAL, cost / self._share, (now - self._start) / PARTS)
-        return samples
+    def interval(self) -> float:
+        """Return the seconds to wait now, from the time that this thread used since it last did."""
+        used = time.thread_time()
+        cost, self._used = used - self._used, used
+        return max(FIRST_INTERVAL, cost / SHARE, (time.monotonic() - self._start) / PARTS)
 
 
 class DeviceGauge:
@@ -88,9 +85,10 @@ class MemoryGauge:
 
     def __call__(self) -> list[Sample]:
         """Read the machine's Dirty and Writeback once."""
-        lines = Path(self.about).read_text().splitlines()
-        fields = {name: rest for name, _, rest in (line.partition(":") for line in lines)}
-        waiting = sum(int(fields[name].split()[0]) for name in ("Dirty", "Writeback")) * 1024
+        found = re.findall(
+            rb"^(?:Dirty|Writeback): +(\d+) kB", Path(self.about).read_bytes(), re.MULTILINE
+        )
+        waiting = sum(map(int, found)) * 1024
         return [{"layer": Layer.BLOCK, "length": waiting, "result": -1}]
 
 
@@ -134,10 +132,9 @@ class Sampler:
     """
 
     def __init__(self, files: Sequence[str], place: Path) -> None:
-        start = time.monotonic()
         self.files = FilesGauge(files, place)
         self.about = {"residency": self.files.about}
-        self._gauges = [Gauge(self.files, SHARE["files"], start)]
+        self._gauges: list[Read] = [self.files]
         makers: dict[str, Callable[[], DeviceGauge | MemoryGauge]] = {
             "device": lambda: DeviceGauge(place),
             "memory": MemoryGauge,
@@ -149,7 +146,7 @@ class Sampler:
                 self.about[name] = f"unavailable here: {reason}"
             else:
                 self.about[name] = gauge.about
-                self._gauges.append(Gauge(gauge, SHARE[name], start))
+                self._gauges.append(gauge)
 
     def run(self, writer: TraceWriter, ended: threading.Event, linger: float = 0.0) -> None:
         """Sample until told to end, then until the files are clean, at most `linger` seconds.
@@ -163,34 +160,22 @@ class Sampler:
         linger
             Seconds.
         """
-        parent = os.getppid()
-        while not ended.wait(self._pause()) and os.getppid() == parent:
-            self._read_due(writer)
+        parent, pace = os.getppid(), Pace(time.monotonic())
+        self._read(writer)
+        while not ended.wait(pace.interval()) and os.getppid() == parent:
+            self._read(writer)
         last = time.monotonic() + linger
-        self._read_all(writer)
+        self._read(writer)
         while self.files.dirty and time.monotonic() < last and os.getppid() == parent:
-            time.sleep(self._pause())
-            self._read_due(writer)
+            time.sleep(pace.interval())
+            self._read(writer)
         self.about["residency"] = self.files.about
 
-    def _pause(self) -> float:
-        return max(0.0, min(gauge.due for gauge in self._gauges) - time.monotonic())
-
-    def _read_due(self, writer: TraceWriter) -> None:
-        now = time.monotonic()
+    def _read(self, writer: TraceWriter) -> None:
+        now = time.monotonic_ns()
         for gauge in self._gauges:
-            if gauge.due <= now:
-                _write(writer, gauge.read())
-
-    def _read_all(self, writer: TraceWriter) -> None:
-        for gauge in self._gauges:
-            _write(writer, gauge.read())
-
-
-def _write(writer: TraceWriter, samples: list[Sample]) -> None:
-    now = time.monotonic_ns()
-    for sample in samples:
-        writer.append(start=now, end=now, op=Op.SAMPLE, **sample)
+            for sample in gauge():
+                writer.append(start=now, end=now, op=Op.SAMPLE, **sample)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
