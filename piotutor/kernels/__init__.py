@@ -1,0 +1,29 @@
+"""Kernels: one interface to files each, all with one contract (`base.Kernel`).
+
+A new kernel is one file here, one line in `KERNELS` and a short subclass of
+`piotutor.testing.kernels.KernelSuite`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from piotutor.errors import UsageError
+from piotutor.kernels.base import Kernel
+
+KERNELS = {
+    "NULL": "piotutor.kernels.null:NullKernel",
+    "POSIX": "piotutor.kernels.posix:PosixKernel",
+    "MPIIO": "piotutor.kernels.mpiio:MpiioKernel",
+    "HDF5": "piotutor.kernels.hdf5:Hdf5Kernel",
+}
+"""Name of the interface, as in ``Workload.api``, to where its class stands."""
+
+
+def kernel_class(api: str) -> type[Kernel]:
+    """Return the class of a kernel; its libraries are loaded now, not earlier."""
+    if api not in KERNELS:
+        raise UsageError(f"api {api!r} is unknown: choose one of {', '.join(KERNELS)}")
+    module, _, name = KERNELS[api].partition(":")
+    found: type[Kernel] = getattr(import_module(module), name)
+    return found

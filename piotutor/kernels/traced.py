@@ -1,0 +1,276 @@
+"""The wrapper that times any kernel and writes one record for every call.
+
+Everything known beforehand (offsets, lengths, buffers, all fields but the times) is prepared
+before the first transfer, so that the loop only takes two times and stores three words.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from time import monotonic_ns
+from typing import Any
+
+import numpy as np
+
+from piotutor.kernels.base import Kernel, Offsets, Transfer, complain_short
+from piotutor.trace.record import RECORD, Flag, Layer, Op, tail
+from piotutor.trace.writer import TraceWriter
+
+After = Callable[[], bool]
+_WORDS = RECORD.itemsize // 8
+_CLAIM = 1 << 17
+"""Records claimed at once: 10 MiB."""
+
+
+class Traced:
+    """A kernel whose calls are recorded.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Does the work.
+    writer : TraceWriter
+        Takes the records of this rank.
+
+    Attributes
+    ----------
+    file : int
+        Index of the file that the following calls are on.
+    aux : int
+        Repetition and phase of the following calls, see `piotutor.trace.record.pack_aux`.
+    """
+
+    def __init__(self, kernel: Kernel, writer: TraceWriter) -> None:
+        self.kernel = kernel
+        self.writer = writer
+        self.file = 0
+        self.aux = 0
+        work = kernel.workload
+        self._collective = Flag.COLLECTIVE if work.collective else Flag(0)
+        self._direct = Flag.DIRECT if work.direct_io else Flag(0)
+
+    def open(self, path: str, op: Op, *, exclusive: bool = True) -> None:
+        """Open a file, see `Kernel.open`."""
+        with self._timed(Op.OPEN):
+            self.kernel.open(path, op, exclusive=exclusive)
+
+    def sync(self) -> None:
+        """Bring what was written to the device."""
+        with self._timed(Op.SYNC):
+            self.kernel.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._timed(Op.CLOSE):
+            self.kernel.close()
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        with self._timed(Op.REMOVE):
+            self.kernel.remove(path)
+
+    def barrier(self, wait: Callable[[], Any]) -> None:
+        """Wait for the other ranks with `wait`."""
+        with self._timed(Op.BARRIER):
+            wait()
+
+    def stream(self, op: Op, offsets: Offsets, transfers: Iterable[Transfer]) -> Stream:
+        """Prepare the calls of one phase, before the file is open.
+
+        Parameters
+        ----------
+        op : Op
+            `Op.WRITE` or `Op.READ`.
+        offsets : array of int64, shape (calls, extents of a call)
+            See `Kernel.calls`.
+        transfers : iterable of tuple
+            The arguments of each call, see `Kernel.arguments`.
+        """
+        return Stream(self, op, offsets, iter(transfers))
+
+    def flags(self, op: Op) -> Flag:
+        """Return how this kernel makes its calls."""
+        moves = op in (Op.READ, Op.WRITE)
+        return (self._collective if moves else Flag(0)) | self._direct
+
+    def record(self, op: Op, start: int, **fields: int) -> None:
+        """Append the record of a call that began at `start` and ended now."""
+        known = {"length": -1, "file": self.file, "aux": self.aux, "flags": int(self.flags(op))}
+        times = {"start": start, "end": monotonic_ns()}
+        self.writer.append(layer=Layer.APP, op=op, **times, **(known | fields))
+
+    @contextmanager
+    def _timed(self, op: Op) -> Iterator[None]:
+        start = monotonic_ns()
+        try:
+            yield
+        except BaseException as error:
+            failed = int(self.flags(op) | Flag.FAILED)
+            self.record(op, start, flags=failed, result=_error_number(error))
+            raise
+        self.record(op, start)
+
+
+class Stream:
+    """The transfers of one phase, ready to be done: made by `Traced.stream`.
+
+    Attributes
+    ----------
+    done : int
+        Calls done so far.
+    """
+
+    def __init__(
+        self, traced: Traced, op: Op, offsets: Offsets, transfers: Iterator[Transfer]
+    ) -> None:
+        self.done = 0
+        self._traced = traced
+        self._op = op
+        self._offsets = offsets
+        self._transfers = transfers
+        self._extent = traced.kernel.workload.transfer_size
+        self._size = self._extent * offsets.shape[1]
+        self._places: Offsets | None = None
+        self._load()
+
+    def run(self, stop: int, after: After | None = None) -> bool:
+        """Do transfers until `stop` are done, or `after` says True.
+
+        Parameters
+        ----------
+        stop : int
+            The total to reach, counted from the first `run`.
+        after : callable, optional
+            Called after each transfer, outside the recorded time; True ends the run.
+
+        Returns
+        -------
+        bool
+            Whether `after` ended it.
+        """
+        self._places = self._traced.kernel.places(self._offsets)
+        stop = min(stop, len(self._offsets))
+        gc.disable()
+        try:
+            while self.done < stop:
+                if self.done == self._loaded:
+                    self._load()
+                if self._burst(min(stop, self._loaded) - self.done, after):
+                    return True
+        finally:
+            gc.enable()
+        return False
+
+    def _load(self) -> None:
+        """Claim the next records and fill in all that is known of them.
+
+        Where the trace has no room left, go on with records that nobody will read.
+        """
+        wanted = min(len(self._offsets) - self.done, _CLAIM)
+        block = self._traced.writer.claim(wanted)
+        count = len(block) or wanted
+        self._dropping = len(block) == 0
+        unread = memoryview(np.zeros(count * _WORDS, np.int64))
+        self._words = unread if self._dropping else block.words
+        self._describe(block.records)
+        self._index = block.index
+        self._first = self.done
+        self._loaded = self.done + count
+
+    def _describe(self, records: Any) -> None:
+        traced = self._traced
+        records["offset"] = self._offsets[self.done : self.done + len(records), 0]
+        records["length"] = records["result"] = self._size
+        records["rank"], records["client"] = traced.writer.rank, traced.writer.client
+        records["file"], records["aux"] = traced.file, traced.aux
+        for name in ("thread", "target", "parent"):
+            records[name] = -1
+
+    def _burst(self, count: int, after: After | None) -> bool:
+        """Do `count` transfers: the loop that everything else is kept out of."""
+        call = self._traced.kernel.bind(self._op)
+        now, size, words, places = monotonic_ns, self._size, self._words, self._places
+        whole = tail(Layer.APP, self._op, self._traced.flags(self._op))
+        at = begin = (self.done - self._first) * _WORDS
+        start = 0
+        try:
+            for transfer in islice(self._transfers, count):
+                start = now()
+                got = call(*transfer)
+                end = now()
+                words[at] = start
+                words[at + 1] = end
+                if got == size:
+                    words[at + 8] = whole
+                else:
+                    self._short(at, transfer, got)
+                at += _WORDS
+                if places is not None:
+                    self._parts(at // _WORDS - 1, start, end)
+                if after is not None and after():
+                    return True
+        except Exception as error:
+            self._failed(at, start, error)
+            raise
+        finally:
+            self._count((at - begin) // _WORDS)
+        return False
+
+    def _count(self, calls: int) -> None:
+        self.done += calls
+        if self._dropping and calls:
+            self._traced.writer.drop(calls)
+
+    def _short(self, at: int, transfer: Transfer, got: int) -> None:
+        """Record a transfer as short, then do what is left of it, or raise `PiotutorError`."""
+        traced, op, done = self._traced, self._op, got
+        self._publish(at, got, Flag.SHORT)
+        offset = int(self._offsets[self._first + at // _WORDS, 0])
+        while done < self._size:
+            if got <= 0 or not traced.kernel.continues:
+                raise complain_short(traced.kernel.path, op, offset, self._size, done)
+            transfer = traced.kernel.rest(op, transfer, got)
+            start, asked = monotonic_ns(), self._size - done
+            got = traced.kernel.bind(op)(*transfer)
+            flags = traced.flags(op) | (Flag.SHORT if got < asked else Flag(0))
+            place = {"offset": offset + done, "length": asked, "result": got}
+            traced.record(op, start, flags=int(flags), **place)
+            done += got
+
+    def _failed(self, at: int, start: int, error: Exception) -> None:
+        """Record the call that raised `error`, unless it was recorded already."""
+        if at < len(self._words) and start and not self._words[at + 8]:
+            self._words[at] = start
+            self._words[at + 1] = monotonic_ns()
+            self._publish(at, _error_number(error), Flag.FAILED)
+
+    def _publish(self, at: int, result: int, flag: Flag) -> None:
+        self._words[at + 4] = result
+        self._words[at + 8] = tail(Layer.APP, self._op, self._traced.flags(self._op) | flag)
+
+    def _parts(self, row: int, start: int, end: int) -> None:
+        """Write the records of the extents of one call."""
+        assert self._places is not None
+        places = self._places[self._first + row]
+        block = self._traced.writer.claim(len(places))
+        if len(block) < len(places):
+            self._traced.writer.drop(len(places) - len(block))
+        records = block.records
+        records["offset"] = places[: len(records)]
+        records["length"] = records["result"] = self._extent
+        records["start"], records["end"] = start, end
+        records["rank"], records["client"] = self._traced.writer.rank, self._traced.writer.client
+        records["file"], records["aux"] = self._traced.file, self._traced.aux
+        records["thread"] = records["target"] = -1
+        records["parent"] = -1 if self._dropping else self._index + row
+        records["op"], records["flags"] = self._op, self._traced.flags(self._op) | Flag.PART
+        records["layer"] = Layer.APP
+
+
+def _error_number(error: BaseException) -> int:
+    """Return the negated error number, as a system call does; -1 where there is none."""
+    number = getattr(error, "errno", None)
+    return -number if isinstance(number, int) else -1

@@ -1,0 +1,122 @@
+"""The program that every rank runs: ``python -m mpi4py -m piotutor.launch.worker JOB.json``.
+
+A rank writes ``trace/rank-NNNNN.piot`` in the run directory; rank 0 also ``worker.json``, when all
+is done. A rank that fails writes ``error-NNNNN.json`` and ends the whole job. Without MPI the same
+program (without ``-m mpi4py``) does jobs of one rank through NULL or POSIX.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from piotutor.errors import UsageError
+from piotutor.kernels.base import Comm, SerialComm
+from piotutor.kernels.benchmark import Outcome, run_rank
+from piotutor.kernels.job import Job, read_job
+from piotutor.trace.writer import TraceWriter
+
+_SERIAL = ("NULL", "POSIX")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one rank of the job file named by the only argument; return the exit code."""
+    if len(arguments) != 1:
+        raise SystemExit("usage: python -m mpi4py -m piotutor.launch.worker JOB.json")
+    comm: Comm = SerialComm()
+    run_dir = Path(arguments[0]).absolute().parent
+    try:
+        job = read_job(arguments[0])
+        run_dir = job.run_dir
+        comm = _communicator(job)
+        work(job, comm)
+    except Exception as error:
+        return _give_up(error, run_dir, comm)
+    return 0
+
+
+def work(job: Job, comm: Comm) -> None:
+    """Do this rank's part of a job, and leave its trace and the result in the run directory."""
+    from piotutor.capture.residency import evict
+
+    tasks = job.workload.num_tasks
+    if comm.size != tasks:
+        raise UsageError(f"{comm.size} ranks were started, the job is for {tasks}")
+    hosts = comm.allgather(socket.gethostname())
+    nodes = sorted(set(hosts), key=hosts.index)
+    (job.run_dir / "trace").mkdir(exist_ok=True)
+    writer = TraceWriter(
+        job.run_dir / "trace" / f"rank-{comm.rank:05d}.piot",
+        rank=comm.rank,
+        client=nodes.index(hosts[comm.rank]),
+        files=job.files,
+        max_bytes=job.trace_max_bytes,
+    )
+    with writer:
+        outcome = run_rank(job, comm, writer, evict)
+    outcomes = comm.allgather(outcome)
+    if comm.rank == 0:
+        environment = {"python": platform.python_version(), **outcome.environment}
+        result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
+        _write_json(job.run_dir / "worker.json", result)
+
+
+def collect(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Put together what all ranks have to tell."""
+    order = [None, "direct", "after-evict", "cache"]
+    return {
+        "hints": outcomes[0].hints,
+        "verified_bytes": sum(outcome.verified_bytes for outcome in outcomes),
+        "bad_bytes": sum(outcome.bad_bytes for outcome in outcomes),
+        "verified_from": max((outcome.verified_from for outcome in outcomes), key=order.index),
+        "mismatches": [asdict(found) for outcome in outcomes for found in outcome.mismatches],
+        "stonewall": [note for outcome in outcomes for note in outcome.stonewall],
+    }
+
+
+def _communicator(job: Job) -> Comm:
+    """Return all ranks: of MPI, or just this process where one rank needs no MPI."""
+    alone = job.workload.num_tasks == 1 and job.workload.api in _SERIAL
+    if alone and "mpi4py" not in sys.modules:
+        return SerialComm()
+    from mpi4py import MPI
+
+    world: Comm = MPI.COMM_WORLD
+    return world
+
+
+def _give_up(error: Exception, run_dir: Path, comm: Comm) -> int:
+    """Write down why this rank failed, and end all others."""
+    usage = isinstance(error, UsageError)
+    report = {
+        "rank": comm.rank,
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": traceback.format_exc(),
+        "usage": usage,
+    }
+    _write_json(run_dir / f"error-{comm.rank:05d}.json", report)
+    print(f"rank {comm.rank}: {error}", file=sys.stderr, flush=True)
+    code = 2 if usage else 1
+    abort = getattr(comm, "Abort", None)
+    if abort is not None and comm.size > 1:
+        abort(code)
+    return code
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Write a file that is either whole or not there."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, indent=1), "utf-8")
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
