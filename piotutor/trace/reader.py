@@ -34,7 +34,7 @@ _BLOCK = 32768  # records whose columns are copied at a time, so that they stay 
 Where = str | os.PathLike[str]
 
 
-@dataclass
+@dataclass(eq=False)
 class Trace:
     """Everything that was recorded, of all layers and ranks.
 
@@ -273,13 +273,12 @@ def merge_names(names: dict[str, int], files: Sequence[str], column: np.ndarray)
     used = np.unique(column[column >= len(files)]).tolist()
     local = {**dict(enumerate(files)), **{index: f"file {index}" for index in used}}
     merged = {index: names.setdefault(name, len(names)) for index, name in local.items()}
-    if all(index == place for index, place in merged.items()):
-        return np.maximum(column, -1)
-    keys = np.array([*merged], np.int64)
-    places = np.array([*merged.values()], np.int32)
-    found = np.searchsorted(keys, column)
-    merged_column: np.ndarray = np.where(column >= 0, places[found % len(keys)], np.int32(-1))
-    return merged_column
+    result: np.ndarray = np.maximum(column, -1)
+    if any(index != place for index, place in merged.items()):
+        keys = np.array([*merged], np.int64)
+        places = np.array([*merged.values(), -1], np.int32)
+        result = places[np.where(column >= 0, np.searchsorted(keys, column), -1)]
+    return result
 
 
 def _clock_shifts(sources: list[Source]) -> list[int]:

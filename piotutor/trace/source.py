@@ -209,9 +209,10 @@ def keep_whole(records: np.ndarray, path: Path, complain: Complain) -> np.ndarra
     place = np.append(np.cumsum(keep) - 1, -1)
     place[:-1][~keep] = -1
     kept["parent"] = place[clip_parent(kept["parent"], len(records))]
-    return kept
+    return np.asarray(kept)
 
 
 def clip_parent(parent: np.ndarray, n: int) -> np.ndarray:
     """Return `parent` with everything that is no index below `n` turned into -1."""
-    return np.where((parent >= 0) & (parent < n), parent, -1)
+    clipped: np.ndarray = np.where((parent >= 0) & (parent < n), parent, -1)
+    return clipped

@@ -1,0 +1,249 @@
+"""From a trace to numbers: bytes, seconds and bytes per second everywhere.
+
+Extents of a strided call (``PART`` records) never count: their call does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
+
+TRANSFERS = (Op.READ, Op.WRITE)
+_PHASE_OPS = {Phase.WRITE: Op.WRITE, Phase.READ: Op.READ}
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long calls took, in seconds: quantiles, maximum and mean."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """One phase of a benchmark.
+
+    Attributes
+    ----------
+    op : str
+        ``write`` or ``read``.
+    repetition : int
+        Counted from 0.
+    bytes : int
+        Bytes that the calls reported as moved, over all ranks.
+    operations : int
+        Transfers, over all ranks.
+    seconds : float
+        From the first open to the last close over all ranks, as IOR counts; without opens or
+        closes, from the first transfer or to the last one.
+    bandwidth : float
+        ``bytes / seconds``; 0 where nothing took time.
+    latency : Latency or None
+        Of single transfers; None where there are none.
+    """
+
+    op: str
+    repetition: int
+    bytes: int
+    operations: int
+    seconds: float
+    bandwidth: float
+    latency: Latency | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the phase in the form of ``run --json``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """How unevenly ranks worked: the largest share over the mean (1 is even), and whose it is.
+
+    Attributes
+    ----------
+    bytes, seconds : float
+        Ratio for the bytes moved, and for the time spent in transfers.
+    slowest : int
+        Rank that spent most time in transfers.
+    """
+
+    bytes: float
+    seconds: float
+    slowest: int
+
+
+def transfers(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
+    """Return the mask of the transfers of one layer; reads and writes, or only `op`."""
+    mask = trace.where(layer=layer, op=TRANSFERS if op is None else op)
+    mask &= (trace.column("flags") & Flag.PART) == 0
+    return mask
+
+
+def phases(trace: Trace) -> list[PhaseResult]:
+    """Return the write and read phases of the application, in the order they ran."""
+    return [_phase(trace, mask, op, repetition) for op, repetition, mask in _each_phase(trace)]
+
+
+def _each_phase(trace: Trace) -> Iterator[tuple[Op, int, np.ndarray]]:
+    app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
+    aux = trace.column("aux")
+    for key in np.unique(aux[app]):
+        phase = Phase.OTHER if phase_of(key) > Phase.OTHER else Phase(int(phase_of(key)))
+        if phase in _PHASE_OPS:
+            yield _PHASE_OPS[phase], int(repetition_of(key)), app & (aux == key)
+
+
+def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:
+    code, start, end = (column[mask] for column in trace.columns("op", "start", "end"))
+    moved = (code == op) & (trace.column("flags")[mask] & Flag.PART == 0)
+    size = int(np.maximum(trace.column("result")[mask][moved], 0).sum())
+    opened, closed = code == Op.OPEN, code == Op.CLOSE
+    first = start[opened if opened.any() else moved]
+    last = end[closed if closed.any() else moved]
+    seconds = (int(last.max()) - int(first.min())) / 1e9 if len(first) and len(last) else 0.0
+    return PhaseResult(
+        op=op.name.lower(),
+        repetition=repetition,
+        bytes=size,
+        operations=int(np.count_nonzero(moved)),
+        seconds=seconds,
+        bandwidth=size / seconds if seconds > 0 else 0.0,
+        latency=quantiles((end - start)[moved] / 1e9),
+    )
+
+
+def quantiles(seconds: np.ndarray) -> Latency | None:
+    """Summarise durations; None for an empty array.
+
+    Each quantile is a duration that occurred: the smallest that at least that share of all
+    calls didn't exceed.
+    """
+    if not len(seconds):
+        return None
+    p50, p95, p99 = np.quantile(seconds, (0.5, 0.95, 0.99), method="inverted_cdf").tolist()
+    return Latency(p50, p95, p99, float(seconds.max()), float(seconds.mean()))
+
+
+def durations(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
+    """Return how long each transfer took, in seconds, without those that a tracer inflated."""
+    mask = transfers(trace, op, layer)
+    mask &= (trace.column("flags") & Flag.INFLATED) == 0
+    took: np.ndarray = (trace.column("end")[mask] - trace.column("start")[mask]) / 1e9
+    return took
+
+
+def latency(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> Latency | None:
+    """Summarise how long the transfers of one layer took; None where there are none."""
+    return quantiles(durations(trace, op, layer))
+
+
+def layers(trace: Trace) -> dict[str, dict[str, dict[str, int]]]:
+    """Count operations and bytes moved: ``layers[layer][op] = {"operations", "bytes"}``.
+
+    Samples aren't operations. Bytes are those of reads and writes.
+    """
+    layer, op, flags, result = trace.columns("layer", "op", "flags", "result")
+    mask = ((flags & Flag.PART) == 0) & (op != Op.SAMPLE)
+    key = layer[mask].astype(np.int64) * 256 + op[mask]
+    size = np.where(np.isin(op[mask], TRANSFERS), np.maximum(result[mask], 0), 0)
+    counts = np.bincount(key)
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for code in np.flatnonzero(counts).tolist():
+        name, kind = Layer(code // 256).name.lower(), Op(code % 256).name.lower()
+        moved = int(size[key == code].sum())
+        found.setdefault(name, {})[kind] = {"operations": int(counts[code]), "bytes": moved}
+    return found
+
+
+def targets(trace: Trace) -> list[dict[str, int]]:
+    """Count what each target did: a list of ``{"target", "operations", "bytes"}``.
+
+    Targets are taken from the lowest layer that names any, so that nothing counts twice.
+    """
+    mask = (trace.column("target") >= 0) & np.isin(trace.column("op"), TRANSFERS)
+    mask &= (trace.column("flags") & Flag.PART) == 0
+    if not mask.any():
+        return []
+    mask &= trace.column("layer") == trace.column("layer")[mask].max()
+    names, place = np.unique(trace.column("target")[mask], return_inverse=True)
+    operations = np.bincount(place)
+    size = sum_by(place, np.maximum(trace.column("result")[mask], 0), len(names))
+    return [
+        {"target": int(name), "operations": int(n), "bytes": int(b)}
+        for name, n, b in zip(names, operations, size, strict=True)
+    ]
+
+
+def sum_by(place: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """Sum integers by group, exactly (`numpy.bincount` would round above 2**53)."""
+    total = np.zeros(n, np.int64)
+    np.add.at(total, place, values)
+    return total
+
+
+def imbalance(trace: Trace, op: int | None = None) -> Imbalance | None:
+    """Tell how unevenly the transfers of the application fell on ranks; None without any."""
+    mask = transfers(trace, op)
+    rank = trace.column("rank")[mask]
+    if not len(rank):
+        return None
+    ranks, place = np.unique(rank, return_inverse=True)
+    size = sum_by(place, np.maximum(trace.column("result")[mask], 0), len(ranks))
+    took = sum_by(place, (trace.column("end") - trace.column("start"))[mask], len(ranks))
+    return Imbalance(_over_mean(size), _over_mean(took), int(ranks[took.argmax()]))
+
+
+def _over_mean(values: np.ndarray) -> float:
+    mean = float(values.mean())
+    return float(values.max()) / mean if mean else 1.0
+
+
+def unaligned_share(
+    trace: Trace, unit: int, op: int | None = None, layer: int = Layer.APP
+) -> float:
+    """Share of transfers that begin or end inside a unit (a page, a stripe, a lock unit).
+
+    Parameters
+    ----------
+    trace : Trace
+    unit : int
+        Bytes of a unit.
+    op : Op, optional
+        Only reads or only writes.
+    layer : Layer
+        Whose transfers.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0 where there are no transfers with an offset.
+    """
+    mask = transfers(trace, op, layer) & (trace.column("offset") >= 0)
+    offset, length = trace.column("offset")[mask], trace.column("length")[mask]
+    if not len(offset):
+        return 0.0
+    return float(np.mean((offset % unit != 0) | ((offset + length) % unit != 0)))
+
+
+def amplification(trace: Trace, op: int, lower: int = Layer.POSIX) -> float | None:
+    """Bytes that a lower layer moved for each byte the application did; None if unknown."""
+    upper, under = transfers(trace, op), transfers(trace, op, lower)
+    result = trace.column("result")
+    asked = int(np.maximum(result[upper], 0).sum())
+    if not asked or not under.any():
+        return None
+    return int(np.maximum(result[under], 0).sum()) / asked
+
+
+def dropped(trace: Trace) -> int:
+    """Return how many records found no room in the trace."""
+    return trace.dropped
