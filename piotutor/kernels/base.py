@@ -29,12 +29,21 @@ class Comm(Protocol):
     """What kernels and the benchmark need of a communicator; mpi4py's has it."""
 
     @property
-    def rank(self) -> int: ...
+    def rank(self) -> int:
+        """Number of this rank, from 0."""
+
     @property
-    def size(self) -> int: ...
-    def barrier(self) -> None: ...
-    def bcast(self, obj: Any, root: int = 0) -> Any: ...
-    def allgather(self, sendobj: Any) -> list[Any]: ...
+    def size(self) -> int:
+        """How many ranks there are."""
+
+    def barrier(self) -> None:
+        """Wait until all ranks are here."""
+
+    def bcast(self, obj: Any, root: int = 0) -> Any:
+        """Return the `obj` that rank `root` gave."""
+
+    def allgather(self, sendobj: Any) -> list[Any]:
+        """Return what all ranks gave."""
 
 
 class SerialComm:

@@ -12,8 +12,6 @@ from itertools import repeat
 from time import monotonic_ns
 from typing import Any, Protocol
 
-import numpy as np
-
 from piotutor import pattern
 from piotutor.content import Content, Mismatch
 from piotutor.errors import UsageError
@@ -37,7 +35,8 @@ class Evicted(Protocol):
     """What an evicting function tells: how many bytes are still in memory, None if unknown."""
 
     @property
-    def cached(self) -> int | None: ...
+    def cached(self) -> int | None:
+        """Bytes still in memory."""
 
 
 Evict = Callable[[str], Evicted]
@@ -156,13 +155,23 @@ class Rank:
     def _plan(self, phase: Phase, name: str) -> _Plan:
         """Say which calls this rank makes in a phase."""
         work, op = self.job.workload, Op.WRITE if phase == Phase.WRITE else Op.READ
-        extents = pattern.transfers(work, self.comm.rank, name, self._repetition)
+        size = self._size_to_read() if op == Op.READ and work.random_offset == 2 else None
+        rank, repetition = self.comm.rank, self._repetition
+        extents = pattern.transfers(work, rank, name, repetition, file_size=size)
         file = int(extents.file[0]) if len(extents.file) else self.own
         offsets = self.kernel.calls(extents)
         if op == Op.READ and self._calls_written is not None:
             offsets = offsets[: self._readable(file, offsets)]
         timed = phase in (Phase.WRITE, Phase.READ)
         return _Plan(phase, op, file, offsets, stonewall=timed and work.stonewall > 0)
+
+    def _size_to_read(self) -> int:
+        """Return the size of the file, of which ``-z -z`` reads any block."""
+        path = self.job.path(self.own)
+        try:
+            return self.kernel.size(path)
+        except Exception as error:
+            raise self.kernel.explain(error, path, Op.READ) from error
 
     def _readable(self, file: int, offsets: Offsets) -> int:
         """Return how many calls the writer of these offsets did before its deadline."""
@@ -171,9 +180,9 @@ class Rank:
         if not len(offsets):
             return 0
         block = int(offsets[0, 0]) // work.block_size % work.num_tasks
-        return (
-            min(counts) if work.random_offset else counts[file if work.file_per_process else block]
-        )
+        if work.random_offset:
+            return min(counts)
+        return counts[file if work.file_per_process else block]
 
     def _write(self) -> None:
         work, plan = self.job.workload, self._plan(Phase.WRITE, "write")
@@ -244,7 +253,7 @@ class Rank:
 
     def _transfer(self, stream: Stream, plan: _Plan) -> None:
         """Make the calls, until all are done or the deadline is over."""
-        work, total = self.job.workload, len(plan.offsets)
+        total = len(plan.offsets)
         begin = monotonic_ns()
         if plan.stonewall:
             plan.after.append(self._deadline(begin))
@@ -268,8 +277,8 @@ class Rank:
 
     def _report(self, found: Mismatch) -> None:
         if len(self.outcome.mismatches) < _REPORTED:
-            writer = pattern.writers(self.job.workload, found.file, found.offset, 1)
-            self.outcome.mismatches.append(replace(found, writer=int(np.ravel(writer)[0])))
+            owners = pattern.writers(self.job.workload, found.file, found.offset, 1)
+            self.outcome.mismatches.append(replace(found, writer=int(owners.rank[0])))
 
     def _note_source(self, plan: _Plan) -> None:
         """Evict the file on all nodes, and note where the following reads come from."""

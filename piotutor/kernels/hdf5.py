@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from typing import Any
 
 import h5py
@@ -164,8 +165,9 @@ class Hdf5Kernel(Kernel):
 
         handle = ctypes.c_void_p()
         _call("H5Fget_vfd_handle", self._file.id, access.id, ctypes.byref(handle))
-        kind = ctypes.c_void_p if MPI._sizeof(MPI.File) == 8 else ctypes.c_int
-        info = MPI.File.fromhandle(kind.from_address(handle.value or 0).value).Get_info()
+        size = MPI._sizeof(MPI.File)
+        file = int.from_bytes(ctypes.string_at(handle, size), sys.byteorder)
+        info = MPI.File.fromhandle(file).Get_info()
         self._echoed = dict(info.items())
         info.Free()
 

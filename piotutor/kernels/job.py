@@ -15,11 +15,6 @@ from piotutor.errors import PiotutorError, UsageError
 from piotutor.workload import Workload
 
 FORMAT = 1
-_FAULTS = {
-    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "exit": lambda: os._exit(3),
-    "hang": lambda: time.sleep(86400),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +56,7 @@ class Job:
     def seed_of(self, repetition: int) -> int:
         """Return the seed of a repetition's content: the signature, where one is given."""
         given = self.workload.signature
-        return (self.seed + repetition if given is None else given) & 0xFFFFFFFF
+        return (self.seed + repetition if given is None else given) & 0x7FFFFFFF
 
     def note_made(self, rank: int, path: str) -> None:
         """Leave ``made-NNNNN`` in the run directory: the path of a file that this run made."""
@@ -71,10 +66,14 @@ class Job:
         """Produce the fault that is asked for on this rank."""
         if self.fail is None or self.fail["rank"] != rank:
             return
-        fault = _FAULTS.get(self.fail["how"])
-        if fault is None:
-            raise PiotutorError(f"fault asked for on rank {rank}")
-        fault()
+        how = self.fail["how"]
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif how == "exit":
+            os._exit(3)
+        elif how == "hang":
+            time.sleep(86400)
+        raise PiotutorError(f"the fault that was asked for, on rank {rank}")
 
 
 def read_job(path: str | os.PathLike[str]) -> Job:

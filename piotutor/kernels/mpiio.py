@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from mpi4py import MPI
 
@@ -65,7 +65,8 @@ class MpiioKernel(Kernel):
         if op == Op.WRITE:
             mode = MPI.MODE_WRONLY | MPI.MODE_CREATE | (MPI.MODE_EXCL if exclusive else 0)
         info = MPI.Info.Create(dict(self.workload.hints))
-        self._file = MPI.File.Open(self.comm, path, mode | MPI.MODE_UNIQUE_OPEN, info)
+        comm = cast(MPI.Intracomm, self.comm)
+        self._file = MPI.File.Open(comm, path, mode | MPI.MODE_UNIQUE_OPEN, info)
         info.Free()
         if op == Op.WRITE and not exclusive:
             self._file.Set_size(0)

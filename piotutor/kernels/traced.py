@@ -13,8 +13,6 @@ from itertools import islice
 from time import monotonic_ns
 from typing import Any
 
-import numpy as np
-
 from piotutor.kernels.base import Kernel, Offsets, Transfer, complain_short
 from piotutor.trace.record import RECORD, Flag, Layer, Op, tail
 from piotutor.trace.writer import TraceWriter
@@ -173,7 +171,7 @@ class Stream:
         block = self._traced.writer.claim(wanted)
         count = len(block) or wanted
         self._dropping = len(block) == 0
-        unread = memoryview(np.zeros(count * _WORDS, np.int64))
+        unread = memoryview(bytearray(count * RECORD.itemsize)).cast("q")
         self._words = unread if self._dropping else block.words
         self._describe(block.records)
         self._index = block.index

@@ -63,8 +63,9 @@ def work(job: Job, comm: Comm) -> None:
         outcome = run_rank(job, comm, writer, evict)
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
-        environment = {"python": platform.python_version(), **outcome.environment}
+        environment = {**_environment(), **outcome.environment}
         result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
+        result["signature"] = job.seed_of(job.workload.repetitions - 1)
         _write_json(job.run_dir / "worker.json", result)
 
 
@@ -79,6 +80,18 @@ def collect(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "mismatches": [asdict(found) for outcome in outcomes for found in outcome.mismatches],
         "stonewall": [note for outcome in outcomes for note in outcome.stonewall],
     }
+
+
+def _environment() -> dict[str, str]:
+    """Return versions of what the ranks run on."""
+    known = {"python": platform.python_version()}
+    if "mpi4py.MPI" in sys.modules:
+        import mpi4py
+        from mpi4py import MPI
+
+        library = MPI.Get_library_version().strip("\0").splitlines()[0].strip()
+        known |= {"mpi": " ".join(library.split()), "mpi4py": mpi4py.__version__}
+    return known
 
 
 def _communicator(job: Job) -> Comm:
