@@ -1,0 +1,316 @@
+"""The guard: starts what must not outlive a run, and ends it whatever happens to its parent.
+
+``python -m piotutor.launch.guard RUN/guard.json``, in a session of its own, its standard input a
+pipe from its parent. The end of that pipe, a line ``stop``, the time-out or a signal end the run:
+TERM, then KILL. Afterwards nothing of the run is left but its directory (and files asked to be
+kept), and ``RUN/guard-result.json`` says how it went.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from piotutor.launch import processes
+from piotutor.launch.queue import Pool, places
+from piotutor.storage.datafiles import DataFiles
+
+TICK = 0.25
+"""Seconds between looks at what announces itself by no descriptor: the parent, the clock."""
+QUEUE_TICK = 0.05
+"""Seconds between attempts to get places."""
+OUTPUT = 1 << 20
+"""Bytes of the ranks' output that are kept."""
+CODES = {"done": 0, "failed": 1, "stopped": 3, "timeout": 4}
+"""Exit codes of the guard, by the run's status."""
+SHARED = ("mpich_shm_", "sm_segment.", "vader_segment.")
+"""What the names of MPI's shared memory files begin with, in /dev/shm."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a guard is told: plain values, stored as ``guard.json``.
+
+    Attributes
+    ----------
+    run_dir
+        The run directory.
+    argv
+        The command that starts the ranks.
+    env
+        Variables added to the environment.
+    data
+        A `DataFiles` as a dict.
+    sampler
+        A command that runs beside the ranks and is told to end after them; empty for none.
+    timeout
+        Seconds that the ranks may take, waiting for places not counted.
+    ranks
+        Places needed in each pool.
+    pools
+        Each a `Pool` as a dict.
+    parent
+        Process number of the one who started us.
+    host, since
+        Where and when (seconds since 1970) the run was prepared.
+    """
+
+    run_dir: str
+    argv: list[str]
+    env: dict[str, str]
+    data: dict[str, Any]
+    sampler: list[str] = field(default_factory=list)
+    timeout: float = 600.0
+    ranks: int = 1
+    pools: list[dict[str, Any]] = field(default_factory=list)
+    parent: int = 0
+    host: str = ""
+    since: float = 0.0
+
+    def write(self, path: Path) -> None:
+        """Store them."""
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, path: Path) -> Orders:
+        """Read them back; any damage is an error (ValueError, TypeError, OSError)."""
+        return cls(**json.loads(path.read_text()))
+
+
+def status_of(code: int) -> str:
+    """Return the run's status by the guard's exit code; a guard that was killed has failed."""
+    return next((status for status, known in CODES.items() if known == code), "failed")
+
+
+class End(Exception):  # noqa: N818 - it isn't an error
+    """The run has to end; the text is its status."""
+
+
+class Guard:
+    """One run, from its place in the queue until nothing of it is left.
+
+    Parameters
+    ----------
+    orders : Orders
+        What to run.
+    stdin : int
+        Descriptor of the pipe from the parent.
+    """
+
+    def __init__(self, orders: Orders, stdin: int = 0) -> None:
+        self.orders = orders
+        self.run_dir = Path(orders.run_dir)
+        self.stdin = stdin
+        self.deadline = float("inf")
+        self.woken, self.wake = os.pipe()
+        os.set_blocking(self.wake, False)
+        self.said: dict[str, str] = {}
+
+    def run(self) -> str:
+        """Run it, clean up, and return the status: done, failed, stopped or timeout."""
+        status, code, reason, seconds = "failed", None, "", 0.0
+        try:
+            pools = [Pool(**pool) for pool in self.orders.pools]
+            with places(pools, self.orders.ranks, self._wait_in_queue):
+                self._say("running")
+                began = time.monotonic()
+                self.deadline = began + self.orders.timeout
+                code = self._job()
+                seconds = time.monotonic() - began
+                status = "failed" if code else "done"
+        except End as end:
+            status = str(end)
+        except OSError as error:
+            reason = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        finally:
+            left = clean(self.orders, done=status == "done")
+            result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
+            _write(self.run_dir / "guard-result.json", {**result, "left": left})
+        return status
+
+    def catch_signals(self) -> None:
+        """Take the signals that ask for an end as a request to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self.wake, warn_on_full_buffer=False)
+
+    def _job(self) -> int:
+        """Start the sampler and the ranks; wait for the ranks, then end the sampler."""
+        sampler = self._start(self.orders.sampler, subprocess.DEVNULL)
+        ranks = self._start(self.orders.argv, subprocess.PIPE)
+        assert ranks is not None and ranks.stdout is not None
+        copier = threading.Thread(target=self._follow, args=(ranks, ranks.stdout), daemon=True)
+        copier.start()
+        try:
+            while copier.is_alive():
+                self._look(TICK)
+        finally:
+            if copier.is_alive():
+                processes.end(self.run_dir)
+                copier.join(processes.PATIENCE)
+            _finish(sampler)
+        return ranks.wait()
+
+    def _start(self, argv: list[str], output: int) -> subprocess.Popen[bytes] | None:
+        if not argv:
+            return None
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT if output == subprocess.PIPE else None,
+            env={**os.environ, **self.orders.env, processes.MARK: self.orders.run_dir},
+            cwd=self.run_dir,
+            start_new_session=True,
+        )
+
+    def _follow(self, ranks: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        """Keep the ranks' output until they end (a thread of its own)."""
+        copy_bounded(output.fileno(), self.run_dir / "output.txt", OUTPUT)
+        ranks.wait()
+        os.write(self.wake, b"e")
+
+    def _wait_in_queue(self, reason: str) -> None:
+        self._say("waiting", reason)
+        self._look(QUEUE_TICK)
+
+    def _look(self, seconds: float) -> None:
+        """Wait for something to happen; leave if it asks for the end."""
+        ready, _, _ = select.select([self.stdin, self.woken], [], [], seconds)
+        if self.stdin in ready and os.read(self.stdin, 4096) in (b"", b"stop\n"):
+            raise End("stopped")
+        if self.woken in ready and os.read(self.woken, 64).strip(b"e"):  # a signal's number
+            raise End("stopped")
+        if self.orders.parent and os.getppid() != self.orders.parent:
+            raise End("stopped")
+        if time.monotonic() > self.deadline:
+            raise End("timeout")
+
+    def _say(self, state: str, why: str = "") -> None:
+        """Publish the state for whoever looks at the run directory."""
+        said = {"state": state, "why": why}
+        if said != self.said:
+            _write(self.run_dir / "state.json", said)
+            self.said = said
+
+
+def clean(orders: Orders, *, done: bool = False) -> list[int]:
+    """End what is left of a run and remove its data and shared memory.
+
+    Parameters
+    ----------
+    orders : Orders
+        What its guard was told.
+    done : bool
+        Whether it went well; only then are files kept that were asked for.
+
+    Returns
+    -------
+    list of int
+        Processes that the kernel wouldn't let go (none, usually).
+    """
+    left = processes.end(orders.run_dir)
+    with suppress(OSError):
+        DataFiles.from_dict(orders.data).release(done)
+    remove_shared_memory(orders.since)
+    return left
+
+
+def remove_shared_memory(since: float, directory: Path = Path("/dev/shm")) -> list[str]:
+    """Remove what killed ranks left in shared memory.
+
+    That is: MPI's by their names, this user's, made after ``since`` (seconds since 1970), and
+    mapped by no living process, twice.
+    """
+    found = _orphans(since, directory)
+    if found:
+        time.sleep(QUEUE_TICK)  # a starting rank maps it at once
+        found &= _orphans(since, directory)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return sorted(path.name for path in found)
+
+
+def _orphans(since: float, directory: Path) -> set[Path]:
+    found = set()
+    with suppress(OSError):
+        for path in directory.iterdir():
+            if path.name.startswith(SHARED):
+                state = path.stat()
+                if state.st_uid == os.geteuid() and state.st_ctime >= since - 0.1:
+                    found.add(path)
+    return {path for path in found if str(path) not in _mapped()} if found else found
+
+
+def _mapped() -> set[str]:
+    """Return every file that this user's processes have mapped."""
+    names: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):
+            lines = maps.read_text(errors="replace").splitlines()
+            names.update(line.split(maxsplit=5)[5] for line in lines if "/dev/shm/" in line)
+    return names
+
+
+def copy_bounded(source: int, target: Path, limit: int) -> None:
+    """Copy a descriptor to a file until its end; what is beyond the limit is counted, not kept."""
+    kept = cut = 0
+    with _open_or_null(target) as file:
+        while chunk := os.read(source, 1 << 16):
+            part = chunk[: limit - kept]
+            kept += len(part)
+            cut += len(chunk) - len(part)
+            with suppress(OSError):  # a full disk must not block the ranks
+                file.write(part)
+        with suppress(OSError):
+            file.write(b"\n[%d more bytes of output were cut]\n" % cut if cut else b"")
+
+
+def _open_or_null(target: Path) -> IO[bytes]:
+    try:
+        return target.open("wb", buffering=0)
+    except OSError:
+        return Path(os.devnull).open("wb", buffering=0)
+
+
+def _finish(process: subprocess.Popen[bytes] | None) -> None:
+    """Tell a process to end, and see that it does."""
+    if process is None:
+        return
+    process.terminate()
+    try:
+        process.wait(processes.GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    """Replace a small file at once; on a full disk the exit code has to do."""
+    with suppress(OSError):
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(value))
+        part.replace(path)
+
+
+def main(arguments: Iterable[str]) -> NoReturn:
+    """Guard the run whose orders are named."""
+    (path,) = arguments
+    guard = Guard(Orders.read(Path(path)))
+    guard.catch_signals()
+    sys.exit(CODES[guard.run()])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,234 @@
+"""A run that is over: its numbers in the outside form, its trace, and what went wrong.
+
+The outside form (bytes, seconds, bytes/s) is what ``piotutor run --json`` prints.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from piotutor import metrics, rundir, units
+from piotutor.errors import PiotutorError, RunError, UsageError
+from piotutor.trace import Trace
+from piotutor.workload import Workload
+
+_KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
+_NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
+
+
+class Run:
+    """A run directory of a run that is over.
+
+    Parameters
+    ----------
+    directory : path
+        The run directory.
+
+    Raises
+    ------
+    PiotutorError
+        There is no finished run there, or it is damaged.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.dir = Path(directory).expanduser().absolute()
+        job = rundir.read_json(self.dir / "job.json")
+        if not isinstance(job.get("workload"), dict):
+            raise PiotutorError(f"{self.dir / 'job.json'} is damaged: it holds no workload")
+        self.workload = Workload.from_dict(job["workload"])
+        self.result: dict[str, Any] = rundir.read_json(self.dir / "result.json")
+
+    @property
+    def name(self) -> str:
+        """The run's name, also that of its directory."""
+        return self.dir.name
+
+    @property
+    def status(self) -> str:
+        """How it ended: ``done``, ``failed``, ``stopped`` or ``timeout``."""
+        return str(self.result["status"])
+
+    @property
+    def seconds(self) -> float:
+        """How long the job took, the start of the ranks included."""
+        return float(self.result["seconds"])
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Where it ran and with what."""
+        return dict(self.result["environment"])
+
+    @property
+    def output(self) -> str:
+        """What the ranks printed."""
+        return read_output(self.dir)
+
+    @cached_property
+    def errors(self) -> list[dict[str, Any]]:
+        """What ranks reported, first things first: ``rank, type, message, traceback``."""
+        return read_errors(self.dir)
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Every record of every rank."""
+        trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
+        trace.meta.update(
+            workload=self.workload.to_dict(), environment=self.environment, run=self.name
+        )
+        return trace
+
+    def raise_for_status(self) -> Run:
+        """Return the run if it went well or was stopped.
+
+        Raises
+        ------
+        UsageError
+            The ranks refused what was asked of them.
+        RunError
+            It failed; the message says why, once.
+        """
+        problem = self.result.get("problem")
+        if problem and any(error.get("usage") for error in self.errors[:1]):
+            raise UsageError(problem)
+        if problem:
+            raise RunError(problem, self.dir)
+        return self
+
+    def __repr__(self) -> str:
+        rows = [f"  {' '.join(row)}" for row in self._rows()]
+        return "\n".join([f"<Run {self.name}: {self.status}, {self.result['provenance']}>", *rows])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._rows()
+        )
+        place = self.environment
+        where = ", ".join(str(place[key]) for key in ("filesystem", "host", "mpi") if place[key])
+        caption = html.escape(
+            f"{self.result['provenance']} · {where}, {self.workload.num_tasks} ranks"
+        )
+        return f"<table><caption>{caption}</caption>{rows}</table>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Return a line for each phase, and for what a reader must not miss."""
+        rows: list[tuple[str, ...]] = [
+            (
+                phase["op"],
+                f"repetition {phase['repetition']}",
+                f"{phase['operations']:,} operations",
+                units.format_size(phase["bytes"]),
+                units.format_seconds(phase["seconds"]),
+                units.format_rate(phase["bandwidth"]),
+            )
+            for phase in self.result["phases"]
+        ]
+        if self.result["dropped"]:
+            rows.append((f"{self.result['dropped']:,} events were dropped",))
+        if self.status != "done":
+            rows.append((self.result.get("problem") or self.status,))
+        return rows
+
+
+def collect(directory: Path) -> Run:
+    """Make a run's result from what its guard and its ranks left, and open it."""
+    ended = rundir.read_json(directory / "guard-result.json")
+    worker = _read_lenient(directory / "worker.json")
+    environment = rundir.read_json(directory / "environment.json")
+    mismatches = worker.get("mismatches", [])
+    status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
+    result = {
+        "provenance": "measured",
+        "status": status,
+        "environment": environment | worker.get("environment", {}),
+        **_numbers(directory),
+        "verified_bytes": worker.get("verified_bytes", 0),
+        "verified_from": worker.get("verified_from"),
+        "hints": worker.get("hints", _NO_HINTS),
+        "mismatches": mismatches,
+        "seconds": ended["seconds"],
+        "run_dir": str(directory),
+    }
+    problem = _problem(directory, ended, mismatches)
+    rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
+    return Run(directory)
+
+
+def read_output(directory: Path) -> str:
+    """Return what the ranks of a run have printed so far."""
+    try:
+        return (directory / "output.txt").read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def read_errors(directory: Path) -> list[dict[str, Any]]:
+    """Return what ranks reported, in the order in which they did."""
+    paths = sorted(directory.glob("error-*.json"), key=lambda path: path.stat().st_mtime_ns)
+    return [error for error in map(_read_lenient, paths) if "message" in error]
+
+
+def _numbers(directory: Path) -> dict[str, Any]:
+    """Return what the trace says; a broken run's may say nothing."""
+    try:
+        trace = Trace.load(directory / "trace", salvage=True)
+    except PiotutorError:
+        return {"phases": [], "layers": {}, "targets": [], "dropped": 0}
+    return {
+        "phases": [phase.to_dict() for phase in metrics.phases(trace)],
+        "layers": metrics.layers(trace),
+        "targets": metrics.targets(trace),
+        "dropped": trace.dropped,
+    }
+
+
+def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> str:
+    """Say in one line what went wrong; empty if nothing did, or it was stopped."""
+    if ended["status"] == "stopped":
+        return ""
+    if ended["status"] == "timeout":
+        return (
+            f"no end after {ended['seconds']:.0f} s: the job was ended (timeout raises the limit)"
+        )
+    if ended["status"] == "done":
+        return _describe(mismatches[0]) if mismatches else ""
+    errors = read_errors(directory)
+    if errors:
+        first = errors[0]
+        kind = "" if first.get("usage") else f"{first['type']}: "
+        return f"rank {first['rank']}: {kind}{first['message']}"
+    if ended["reason"]:
+        return str(ended["reason"])
+    return _last_words(directory, ended["code"])
+
+
+def _describe(mismatch: dict[str, Any]) -> str:
+    """Say which bytes of a file are not what was written there."""
+    return (
+        f"file {mismatch['file']} is not what was written: {mismatch['count']:,} bad bytes, the "
+        f"first at offset {mismatch['offset']:,}, found by rank {mismatch['rank']}"
+    )
+
+
+def _last_words(directory: Path, code: int | None) -> str:
+    """Guess from the output why ranks ended that said nothing themselves."""
+    output = read_output(directory)
+    killed = _KILLED.search(output)
+    if killed:
+        how = f"a rank was killed: {killed[1] or killed[2]}"
+    else:
+        lines = [line for line in output.splitlines() if line.strip()]
+        how = f"the job ended with code {code}: {lines[-1].strip() if lines else 'no output'}"
+    return f"{how} (all output: {directory / 'output.txt'})"
+
+
+def _read_lenient(path: Path) -> dict[str, Any]:
+    """Read what a rank left; a rank that was killed may have left half of it."""
+    try:
+        return dict(rundir.read_json(path, default={}))
+    except PiotutorError:
+        return {}

@@ -1,0 +1,195 @@
+"""Run directories: where they are, what lies in them, and which may go.
+
+    runs/<utc>-<api>-<random>/   job.json guard.json environment.json state.json output.txt
+                                 worker.json trace/ error-*.json guard-result.json result.json
+    scratch/<run>/               data files of runs that name none
+    owned/                       marks of data files, where the file system keeps none
+    queue/                       places for ranks
+
+A run directory's ``lock`` is held by whoever still works on it, so it can be told from one whose
+guard was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from piotutor.errors import PiotutorError, UsageError
+from piotutor.launch import guard
+
+KEEP = 1 << 30
+"""Bytes of run directories above which the oldest are removed."""
+
+
+def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's state directory, private, made if need be.
+
+    Raises
+    ------
+    UsageError
+        It can't be made or written.
+    """
+    named = environment.get("PIOTUTOR_STATE")
+    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
+    path = Path(named or Path(base) / "piotutor").expanduser().absolute()
+    try:
+        (path / "runs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't hold piotutor's state: {error.strerror} "
+            "(name another directory in PIOTUTOR_STATE)"
+        ) from None
+    return path
+
+
+def create(state: Path, api: str) -> Path:
+    """Make a new run directory, for this user only."""
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    path = state / "runs" / f"{now}-{api.lower()}-{secrets.token_hex(3)}"
+    try:
+        path.mkdir(mode=0o700)
+        (path / "trace").mkdir(mode=0o700)
+    except OSError as error:
+        raise UsageError(
+            f"{path.parent} can't hold a run: {error.strerror} "
+            "(name another directory in PIOTUTOR_STATE)"
+        ) from None
+    return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a small file whole."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1))
+    part.replace(path)
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    default : optional
+        What to return if the file isn't there; without it that is an error.
+
+    Raises
+    ------
+    PiotutorError
+        The file is damaged, or missing and there is no default.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except FileNotFoundError:
+        if default is None:
+            raise PiotutorError(f"{path} is missing: no run of piotutor, or not whole") from None
+        return default
+    except (OSError, ValueError) as error:
+        raise PiotutorError(f"{path} can't be read: {error}") from None
+    if not isinstance(value, dict):
+        raise PiotutorError(f"{path} is damaged: it holds no table of names and values")
+    return value
+
+
+def lock(run: Path) -> int | None:
+    """Take a run directory for oneself; None if someone is at work on it.
+
+    Returns
+    -------
+    int or None
+        A descriptor, to be handed on to the guard and closed.
+    """
+    try:
+        handle = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # taken; or no locks on this file system, where nobody may tidy up
+        os.close(handle)
+        return None
+    return handle
+
+
+def sweep(state: Path) -> list[Path]:
+    """Clean up after runs whose guard was killed, on this host.
+
+    Returns
+    -------
+    list of path
+        The run directories that were left behind.
+    """
+    return [run for run in _runs(state) if _abandoned(run) and _clean(run)]
+
+
+def prune(state: Path, keep: int = KEEP) -> list[Path]:
+    """Remove the oldest run directories, with their scratch, until the rest fits into ``keep``.
+
+    Runs that someone is at work on stay.
+    """
+    removed = []
+    runs = sorted(_runs(state))
+    sizes = {run: _size(run) + _size(state / "scratch" / run.name) for run in runs}
+    total = sum(sizes.values())
+    for run in runs:
+        if total <= keep:
+            break
+        handle = lock(run)
+        if handle is not None:
+            shutil.rmtree(state / "scratch" / run.name, ignore_errors=True)
+            shutil.rmtree(run, ignore_errors=True)
+            os.close(handle)
+            total -= sizes[run]
+            removed.append(run)
+    return removed
+
+
+def _abandoned(run: Path) -> bool:
+    return (run / "guard.json").exists() and not (run / "guard-result.json").exists()
+
+
+def _clean(run: Path) -> bool:
+    """Clean up after one run, if it is really nobody's any more."""
+    handle = lock(run)
+    if handle is None:
+        return False
+    try:
+        orders = guard.Orders.read(run / "guard.json")
+        if orders.host != socket.gethostname() or Path(orders.run_dir) != run:
+            return False
+        left = guard.clean(orders)
+        result = {"status": "failed", "code": None, "reason": "its guard was killed"}
+        write_json(run / "guard-result.json", {**result, "seconds": 0.0, "left": left})
+        return True
+    except (OSError, ValueError, TypeError):
+        return False
+    finally:
+        os.close(handle)
+
+
+def _runs(state: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from (path for path in (state / "runs").iterdir() if path.is_dir())
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes that a directory takes on its disk."""
+    total = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):
+            state = path.lstat()
+            total += 0 if stat.S_ISDIR(state.st_mode) else state.st_blocks * 512
+    return total

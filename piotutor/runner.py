@@ -1,0 +1,425 @@
+"""Run a workload: start it, follow it, stop it, collect it.
+
+One implementation serves a notebook (``await pio.run(...)``), a script (``pio.run_sync(...)``)
+and the command line: `start` returns a `Job`, whose end is looked for without blocking anyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from piotutor import ior, results, rundir, storage
+from piotutor.errors import UsageError
+from piotutor.launch import guard, limits
+from piotutor.launch.local import Local, Ranks
+from piotutor.launch.queue import Pool
+from piotutor.results import Run
+from piotutor.storage import datafiles
+from piotutor.storage.datafiles import DataFiles
+from piotutor.trace import Follower
+from piotutor.workload import Workload
+
+__all__ = ["Job", "Run", "open_run", "run", "run_sync", "start"]
+
+LOOK = 0.02
+"""Seconds between looks at whether a job is over."""
+UNRESPONSIVE = 12.0
+"""Seconds after which a guard that was told to stop is taken for hung."""
+
+
+class Job:
+    """A job under its guard.
+
+    Attributes
+    ----------
+    run_dir : Path
+        The run directory.
+    workload : Workload
+        What it does.
+    """
+
+    def __init__(self, workload: Workload, orders: guard.Orders, process: _Process) -> None:
+        self.run_dir = Path(orders.run_dir)
+        self.workload = workload
+        self._orders = orders
+        self._process = process
+        self._stopped_at: float | None = None
+        self._run: Run | None = None
+
+    @property
+    def state(self) -> str:
+        """``waiting`` (for places), ``running``, ``done``, ``failed``, ``stopped``, ``timeout``."""
+        if self._run is not None:
+            return self._run.status
+        return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["state"])
+
+    @property
+    def why(self) -> str:
+        """What a waiting job waits for."""
+        return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["why"])
+
+    @cached_property
+    def follower(self) -> Follower:
+        """The trace while it grows."""
+        return Follower(self.run_dir / "trace")
+
+    @property
+    def output(self) -> list[str]:
+        """The lines that the ranks have printed so far."""
+        return results.read_output(self.run_dir).splitlines()
+
+    def stop(self) -> None:
+        """Ask for the end: ranks get TERM, and KILL 2 s later. Returns at once."""
+        self._stopped_at = self._stopped_at or time.monotonic()
+        with suppress(OSError, ValueError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(b"stop\n")
+            self._process.stdin.flush()
+
+    async def wait(self) -> Run:
+        """Wait for the end without blocking; if cancelled, stop the job first.
+
+        Raises
+        ------
+        RunError, UsageError
+            The job failed.
+        """
+        try:
+            while not self._over():
+                await asyncio.sleep(LOOK)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._abort()
+            raise
+        if self._run is None:
+            self._run = await asyncio.to_thread(self._collect)
+        return self._run.raise_for_status()
+
+    def wait_sync(self, timeout: float | None = None) -> Run:
+        """Wait for the end; if interrupted, stop the job first.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds after which to give up waiting; the job goes on.
+
+        Raises
+        ------
+        RunError, UsageError
+            The job failed.
+        TimeoutError
+            It is not over yet.
+        """
+        deadline = float("inf") if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._over():
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{self.run_dir.name} is not over after {timeout} s")
+                time.sleep(LOOK)
+        except KeyboardInterrupt:
+            self._abort()
+            raise
+        self._run = self._run or self._collect()
+        return self._run.raise_for_status()
+
+    def _over(self) -> bool:
+        """Say whether the guard has ended; end one that doesn't answer."""
+        if self._process.poll() is not None:
+            return True
+        if self._stopped_at and time.monotonic() > self._stopped_at + UNRESPONSIVE:
+            self._process.kill()
+        return False
+
+    def _abort(self) -> None:
+        """Stop, and see to it that nothing is left."""
+        self.stop()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(UNRESPONSIVE)
+        self._process.kill()
+        self._process.wait()
+        self._tidy()
+
+    def _collect(self) -> Run:
+        self._tidy()
+        return results.collect(self.run_dir)
+
+    def _tidy(self) -> None:
+        """Close the pipe; do what a guard would have done that was killed."""
+        with suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        ended = self.run_dir / "guard-result.json"
+        if not ended.exists():
+            left = guard.clean(self._orders)
+            status = guard.status_of(self._process.wait())
+            if status == "failed" and self._stopped_at:
+                status = "stopped"
+            reason = "the guard of this run was killed" if status == "failed" else ""
+            told = {"status": status, "code": None, "reason": reason, "seconds": 0.0}
+            rundir.write_json(ended, {**told, "left": left})
+
+
+def start(
+    workload: Workload | str | list[str],
+    *,
+    directory: str | Path | None = None,
+    timeout: float = 600,
+    limit: int = limits.DATA,
+    max_ranks: int | None = None,
+    sample: bool = True,
+    launcher: Local | None = None,
+) -> Job:
+    """Start a workload and return at once.
+
+    Parameters
+    ----------
+    workload : Workload, str or list of str
+        What to run, or IOR's command line for it.
+    directory : path, optional
+        Where the data goes if the workload names no file: ``PIOTUTOR_SCRATCH``, or the state
+        directory's ``scratch``.
+    timeout : float
+        Seconds that the job may take; waiting in the queue isn't counted.
+    limit : int
+        Bytes that a repetition may move in one direction.
+    max_ranks : int, optional
+        The most ranks: ``PIOTUTOR_MAX_RANKS``, or 16.
+    sample : bool
+        Whether to watch the page cache and the device meanwhile.
+    launcher : Local, optional
+        What starts the ranks; found if not given.
+
+    Raises
+    ------
+    UsageError
+        The job can't be run as asked; nothing was started or left.
+    """
+    workload = _read(workload)
+    state = rundir.state_dir()
+    rundir.sweep(state)
+    rundir.prune(state)
+    ranks = max_ranks or limits.max_ranks()
+    limits.check(workload, limit=limit, ranks=ranks)
+    pools = _pools(state, ranks)
+    for pool in pools:
+        pool.check(workload.num_tasks)
+    launcher = launcher or Local.find(state)
+    launcher.check(workload)
+    run_dir = rundir.create(state, workload.api)
+    lock = rundir.lock(run_dir)
+    data: DataFiles | None = None
+    try:
+        data = _place(workload, state, run_dir, directory)
+        orders = _orders(workload, data, run_dir, launcher, sample, timeout, pools)
+        return Job(workload, orders, _guard(run_dir, lock))
+    except BaseException:
+        if data is not None:
+            data.release(done=False)
+        shutil.rmtree(run_dir, ignore_errors=True)
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+async def run(workload: Workload | str | list[str], **options: Any) -> Run:
+    """Run a workload and return its `Run`; in a notebook: ``run = await pio.run(workload)``.
+
+    Parameters
+    ----------
+    workload : Workload, str or list of str
+        What to run, or IOR's command line for it.
+    **options
+        As for `start`.
+
+    Raises
+    ------
+    UsageError
+        It can't be run as asked.
+    RunError
+        It failed.
+    """
+    return await start(workload, **options).wait()
+
+
+def run_sync(workload: Workload | str | list[str], **options: Any) -> Run:
+    """Run a workload and return its `Run`, as `run` does, blocking meanwhile."""
+    return start(workload, **options).wait_sync()
+
+
+def open_run(path: str | Path) -> Run:
+    """Open the directory of a run that is over.
+
+    Raises
+    ------
+    PiotutorError
+        There is none, or it is damaged.
+    """
+    return Run(path)
+
+
+_Process = subprocess.Popen[bytes]
+_WAITING = {"state": "waiting", "why": ""}
+
+
+def _read(workload: Workload | str | list[str]) -> Workload:
+    """Accept an IOR command line too, if all of it has an equal here."""
+    if isinstance(workload, Workload):
+        return workload
+    parsed, unsupported = ior.parse(workload)
+    if unsupported:
+        raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
+    return parsed
+
+
+def _pools(state: Path, ranks: int) -> list[Pool]:
+    """Return the user's own queue and, on a hub, the host's."""
+    pools = [Pool(str(state / "queue"), ranks)]
+    shared = os.environ.get("PIOTUTOR_QUEUE_DIR")
+    if shared:
+        count = limits.positive(os.environ, "PIOTUTOR_QUEUE_RANKS", limits.RANKS)
+        pools.append(Pool(shared, count, shared=True))
+    return pools
+
+
+def _place(
+    workload: Workload, state: Path, run_dir: Path, directory: str | Path | None
+) -> DataFiles:
+    """Find a place for the data files and reserve it."""
+    registry, count = state / "owned", workload.num_files
+    seed = workload.signature or secrets.randbits(31)
+    if workload.test_file and workload.api != "NULL":
+        path = Path(workload.test_file).expanduser().absolute()
+        if not workload.write:
+            sizes = [workload.bytes_per_file] * count
+            return datafiles.existing(path, sizes, registry=registry, seed=seed)
+        limits.check_space(_parent(path), limits.needed(workload))
+        last = seed + workload.repetitions - 1
+        return datafiles.reserve(
+            path,
+            count,
+            keep=workload.keep,
+            seed=seed,
+            last=last,
+            run=run_dir.name,
+            registry=registry,
+        )
+    if not workload.write and workload.api != "NULL":
+        raise UsageError("-r without -w needs a file to read: name it with -o")
+    base = Path(directory or os.environ.get("PIOTUTOR_SCRATCH") or state / "scratch").expanduser()
+    if base == state / "scratch":
+        base.mkdir(mode=0o700, exist_ok=True)
+    place = _parent(base.absolute() / run_dir.name)
+    limits.check_space(place, limits.needed(workload))
+    return datafiles.in_scratch(place / run_dir.name, count, keep=workload.keep, seed=seed)
+
+
+def _parent(path: Path) -> Path:
+    """Return the directory that a file will lie in, which must be there."""
+    if not path.parent.is_dir():
+        problem = "is no directory" if path.parent.exists() else "doesn't exist"
+        raise UsageError(f"{path.parent} {problem}: name a directory that does")
+    return path.parent
+
+
+def _orders(
+    workload: Workload,
+    data: DataFiles,
+    run_dir: Path,
+    launcher: Local,
+    sample: bool,
+    timeout: float,
+    pools: list[Pool],
+) -> guard.Orders:
+    """Write the job's files and the guard's orders."""
+    place = storage.at(Path(data.files[0]).parent)
+    job = run_dir / "job.json"
+    rundir.write_json(
+        job,
+        {
+            "format": 1,
+            "workload": workload.to_dict(),
+            "files": data.files,
+            "run_dir": str(run_dir),
+            "seed": data.seed,
+            "trace_max_bytes": limits.trace_bytes(run_dir, workload.num_tasks),
+            "exclusive": workload.write,
+            "fail": None,
+        },
+    )
+    rundir.write_json(run_dir / "environment.json", _environment(workload, place, launcher))
+    prefix, module = tuple(place.argv_prefix), ("piotutor.launch.worker", str(job))
+    orders = guard.Orders(
+        run_dir=str(run_dir),
+        argv=launcher.argv(Ranks(workload.num_tasks, module, prefix)),
+        env={**_rank_environment(), **launcher.env(), **place.env},
+        data=data.to_dict(),
+        sampler=_sampler(job) if sample and workload.api != "NULL" else [],
+        timeout=timeout,
+        ranks=workload.num_tasks,
+        pools=[asdict(pool) for pool in pools],
+        parent=os.getpid(),
+        host=socket.gethostname(),
+        since=time.time(),
+    )
+    orders.write(run_dir / "guard.json")
+    return orders
+
+
+def _sampler(job: Path) -> list[str]:
+    return [sys.executable, "-m", "piotutor.capture.sampler", str(job)]
+
+
+def _rank_environment() -> dict[str, str]:
+    """Return what ranks need to find this package, to start fast and to print at once."""
+    source = str(Path(__file__).parents[1])
+    installed = Path(source).name in ("site-packages", "dist-packages")
+    known = [] if installed else [source]
+    paths = [*known, *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return env | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
+
+
+def _guard(run_dir: Path, lock: int | None) -> _Process:
+    """Start the guard; it inherits the lock of the run directory."""
+    with (run_dir / "guard.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "piotutor.launch.guard", str(run_dir / "guard.json")],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=run_dir,
+            env={**os.environ, **_rank_environment()},
+            pass_fds=() if lock is None else (lock,),
+            start_new_session=True,
+        )
+
+
+def _environment(workload: Workload, place: storage.Storage, launcher: Local) -> dict[str, Any]:
+    """Say where the run takes place, and on what."""
+    return {
+        "filesystem": place.kind,
+        "path": str(place.path),
+        "host": socket.gethostname(),
+        "mpi": launcher.library,
+        "ranks": workload.num_tasks,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "slowed": None,
+    }
