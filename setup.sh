@@ -377,7 +377,8 @@ set_up() { # set_up lab|test: an environment that is whole, in $V
 ready() { # was this, or more, set up before, and does it still start?
     [ -e "$V/.piotutor-ready" ] && [ ! -e "$V/.piotutor-unfinished" ] &&
         { read -r was && read -r tried && read -r got && read -r had; } <"$V/.piotutor-ready" &&
-        [ "$was" = "$key" ] && { [ "$wanted" = "$tried" ] || [ "$wanted" = "$got" ]; } &&
+        [ "$was" = "$key" ] &&
+        { [ "$wanted" = "$got" ] || { [ -z "${STACK:-}" ] && [ "$wanted" = "$tried" ]; }; } &&
         { [ "$had" = test ] || [ "$had" = "$level" ]; } &&
         "$V/bin/python" -c 'import piotutor' 2>/dev/null
 }
