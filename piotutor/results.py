@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from piotutor import metrics, rundir, units
+from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
 from piotutor.trace import Trace
 from piotutor.workload import Workload
@@ -144,7 +145,7 @@ def collect(directory: Path) -> Run:
     result = {
         "provenance": "measured",
         "status": status,
-        "environment": environment | worker.get("environment", {}),
+        "environment": worker.get("environment", {}) | environment,
         **_numbers(directory),
         "verified_bytes": worker.get("verified_bytes", 0),
         "verified_from": worker.get("verified_from"),
@@ -195,7 +196,7 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
             f"no end after {ended['seconds']:.0f} s: the job was ended (timeout raises the limit)"
         )
     if ended["status"] == "done":
-        return _describe(mismatches[0]) if mismatches else ""
+        return str(Mismatch(**mismatches[0])) if mismatches else ""
     errors = read_errors(directory)
     if errors:
         first = errors[0]
@@ -204,14 +205,6 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
     if ended["reason"]:
         return str(ended["reason"])
     return _last_words(directory, ended["code"])
-
-
-def _describe(mismatch: dict[str, Any]) -> str:
-    """Say which bytes of a file are not what was written there."""
-    return (
-        f"file {mismatch['file']} is not what was written: {mismatch['count']:,} bad bytes, the "
-        f"first at offset {mismatch['offset']:,}, found by rank {mismatch['rank']}"
-    )
 
 
 def _last_words(directory: Path, code: int | None) -> str:

@@ -21,7 +21,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +54,41 @@ def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
     return path
 
 
-def create(state: Path, api: str) -> Path:
-    """Make a new run directory, for this user only."""
+@contextmanager
+def new(state: Path, api: str) -> Iterator[tuple[Path, int | None]]:
+    """Make a run directory, for this user only, and hold its lock meanwhile.
+
+    It goes away again if an error is raised inside.
+
+    Yields
+    ------
+    path, int or None
+        The directory, and the lock's descriptor, for the guard to inherit.
+
+    Raises
+    ------
+    UsageError
+        It can't be made.
+    """
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = state / "runs" / f"{now}-{api.lower()}-{secrets.token_hex(3)}"
+    handle = None
     try:
         path.mkdir(mode=0o700)
         (path / "trace").mkdir(mode=0o700)
-    except OSError as error:
-        raise UsageError(
-            f"{path.parent} can't hold a run: {error.strerror} "
-            "(name another directory in PIOTUTOR_STATE)"
-        ) from None
-    return path
+        handle = lock(path)
+        yield path, handle
+    except BaseException as error:
+        shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UsageError(
+                f"{path.parent} can't hold a run: {error.strerror} "
+                "(name another directory in PIOTUTOR_STATE)"
+            ) from None
+        raise
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:

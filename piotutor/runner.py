@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piotutor import ior, results, rundir, storage
+from piotutor import ior, preparation, results, rundir
 from piotutor.errors import UsageError
 from piotutor.launch import guard, limits
-from piotutor.launch.local import Local, Ranks
-from piotutor.launch.queue import Pool
+from piotutor.launch.local import Local
 from piotutor.results import Run
-from piotutor.storage import datafiles
-from piotutor.storage.datafiles import DataFiles
 from piotutor.trace import Follower
 from piotutor.workload import Workload
 
@@ -180,6 +173,7 @@ def start(
     max_ranks: int | None = None,
     sample: bool = True,
     launcher: Local | None = None,
+    fault: Mapping[str, Any] | None = None,
 ) -> Job:
     """Start a workload and return at once.
 
@@ -200,6 +194,8 @@ def start(
         Whether to watch the page cache and the device meanwhile.
     launcher : Local, optional
         What starts the ranks; found if not given.
+    fault : mapping, optional
+        A fault that a rank is to produce, for tests: see `piotutor.kernels.job.Job`.
 
     Raises
     ------
@@ -207,31 +203,31 @@ def start(
         The job can't be run as asked; nothing was started or left.
     """
     workload = _read(workload)
+    options = preparation.Options(
+        directory=directory,
+        timeout=timeout,
+        limit=limit,
+        max_ranks=max_ranks,
+        sample=sample,
+        launcher=launcher,
+        fault=fault,
+    )
     state = rundir.state_dir()
     rundir.sweep(state)
     rundir.prune(state)
-    ranks = max_ranks or limits.max_ranks()
-    limits.check(workload, limit=limit, ranks=ranks)
-    pools = _pools(state, ranks)
-    for pool in pools:
+    limits.check(workload, limit=limit, ranks=options.ranks)
+    for pool in preparation.pools(state, options.ranks):
         pool.check(workload.num_tasks)
     launcher = launcher or Local.find(state)
     launcher.check(workload)
-    run_dir = rundir.create(state, workload.api)
-    lock = rundir.lock(run_dir)
-    data: DataFiles | None = None
-    try:
-        data = _place(workload, state, run_dir, directory)
-        orders = _orders(workload, data, run_dir, launcher, sample, timeout, pools)
-        return Job(workload, orders, _guard(run_dir, lock))
-    except BaseException:
-        if data is not None:
+    with rundir.new(state, workload.api) as (run_dir, lock):
+        data = preparation.place(workload, state, run_dir.name, directory)
+        try:
+            orders = preparation.orders(workload, data, run_dir, launcher, options)
+            return Job(workload, orders, _guard(run_dir, lock))
+        except BaseException:
             data.release(done=False)
-        shutil.rmtree(run_dir, ignore_errors=True)
-        raise
-    finally:
-        if lock is not None:
-            os.close(lock)
+            raise
 
 
 async def run(workload: Workload | str | list[str], **options: Any) -> Run:
@@ -284,114 +280,6 @@ def _read(workload: Workload | str | list[str]) -> Workload:
     return parsed
 
 
-def _pools(state: Path, ranks: int) -> list[Pool]:
-    """Return the user's own queue and, on a hub, the host's."""
-    pools = [Pool(str(state / "queue"), ranks)]
-    shared = os.environ.get("PIOTUTOR_QUEUE_DIR")
-    if shared:
-        count = limits.positive(os.environ, "PIOTUTOR_QUEUE_RANKS", limits.RANKS)
-        pools.append(Pool(shared, count, shared=True))
-    return pools
-
-
-def _place(
-    workload: Workload, state: Path, run_dir: Path, directory: str | Path | None
-) -> DataFiles:
-    """Find a place for the data files and reserve it."""
-    registry, count = state / "owned", workload.num_files
-    seed = workload.signature or secrets.randbits(31)
-    if workload.test_file and workload.api != "NULL":
-        path = Path(workload.test_file).expanduser().absolute()
-        if not workload.write:
-            sizes = [workload.bytes_per_file] * count
-            return datafiles.existing(path, sizes, registry=registry, seed=seed)
-        limits.check_space(_parent(path), limits.needed(workload))
-        last = seed + workload.repetitions - 1
-        return datafiles.reserve(
-            path,
-            count,
-            keep=workload.keep,
-            seed=seed,
-            last=last,
-            run=run_dir.name,
-            registry=registry,
-        )
-    if not workload.write and workload.api != "NULL":
-        raise UsageError("-r without -w needs a file to read: name it with -o")
-    base = Path(directory or os.environ.get("PIOTUTOR_SCRATCH") or state / "scratch").expanduser()
-    if base == state / "scratch":
-        base.mkdir(mode=0o700, exist_ok=True)
-    place = _parent(base.absolute() / run_dir.name)
-    limits.check_space(place, limits.needed(workload))
-    return datafiles.in_scratch(place / run_dir.name, count, keep=workload.keep, seed=seed)
-
-
-def _parent(path: Path) -> Path:
-    """Return the directory that a file will lie in, which must be there."""
-    if not path.parent.is_dir():
-        problem = "is no directory" if path.parent.exists() else "doesn't exist"
-        raise UsageError(f"{path.parent} {problem}: name a directory that does")
-    return path.parent
-
-
-def _orders(
-    workload: Workload,
-    data: DataFiles,
-    run_dir: Path,
-    launcher: Local,
-    sample: bool,
-    timeout: float,
-    pools: list[Pool],
-) -> guard.Orders:
-    """Write the job's files and the guard's orders."""
-    place = storage.at(Path(data.files[0]).parent)
-    job = run_dir / "job.json"
-    rundir.write_json(
-        job,
-        {
-            "format": 1,
-            "workload": workload.to_dict(),
-            "files": data.files,
-            "run_dir": str(run_dir),
-            "seed": data.seed,
-            "trace_max_bytes": limits.trace_bytes(run_dir, workload.num_tasks),
-            "exclusive": workload.write,
-            "fail": None,
-        },
-    )
-    rundir.write_json(run_dir / "environment.json", _environment(workload, place, launcher))
-    prefix, module = tuple(place.argv_prefix), ("piotutor.launch.worker", str(job))
-    orders = guard.Orders(
-        run_dir=str(run_dir),
-        argv=launcher.argv(Ranks(workload.num_tasks, module, prefix)),
-        env={**_rank_environment(), **launcher.env(), **place.env},
-        data=data.to_dict(),
-        sampler=_sampler(job) if sample and workload.api != "NULL" else [],
-        timeout=timeout,
-        ranks=workload.num_tasks,
-        pools=[asdict(pool) for pool in pools],
-        parent=os.getpid(),
-        host=socket.gethostname(),
-        since=time.time(),
-    )
-    orders.write(run_dir / "guard.json")
-    return orders
-
-
-def _sampler(job: Path) -> list[str]:
-    return [sys.executable, "-m", "piotutor.capture.sampler", str(job)]
-
-
-def _rank_environment() -> dict[str, str]:
-    """Return what ranks need to find this package, to start fast and to print at once."""
-    source = str(Path(__file__).parents[1])
-    installed = Path(source).name in ("site-packages", "dist-packages")
-    known = [] if installed else [source]
-    paths = [*known, *filter(None, [os.environ.get("PYTHONPATH")])]
-    env = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return env | ({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})
-
-
 def _guard(run_dir: Path, lock: int | None) -> _Process:
     """Start the guard; it inherits the lock of the run directory."""
     with (run_dir / "guard.log").open("wb") as log:
@@ -401,25 +289,7 @@ def _guard(run_dir: Path, lock: int | None) -> _Process:
             stdout=log,
             stderr=log,
             cwd=run_dir,
-            env={**os.environ, **_rank_environment()},
+            env={**os.environ, **preparation.rank_environment()},
             pass_fds=() if lock is None else (lock,),
             start_new_session=True,
         )
-
-
-def _environment(workload: Workload, place: storage.Storage, launcher: Local) -> dict[str, Any]:
-    """Say where the run takes place, and on what."""
-    return {
-        "filesystem": place.kind,
-        "path": str(place.path),
-        "host": socket.gethostname(),
-        "mpi": launcher.library,
-        "ranks": workload.num_tasks,
-        "system": platform.system(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "slowed": None,
-    }

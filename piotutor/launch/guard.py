@@ -153,13 +153,13 @@ class Guard:
         copier = threading.Thread(target=self._follow, args=(ranks, ranks.stdout), daemon=True)
         copier.start()
         try:
-            while copier.is_alive():
+            while ranks.poll() is None:
                 self._look(TICK)
         finally:
-            if copier.is_alive():
-                processes.end(self.run_dir)
-                copier.join(processes.PATIENCE)
-            _finish(sampler)
+            processes.end(self.run_dir)  # all that is left, the sampler too
+            copier.join(processes.PATIENCE)
+            if sampler is not None:
+                sampler.wait(processes.PATIENCE)
         return ranks.wait()
 
     def _start(self, argv: list[str], output: int) -> subprocess.Popen[bytes] | None:
@@ -177,7 +177,8 @@ class Guard:
 
     def _follow(self, ranks: subprocess.Popen[bytes], output: IO[bytes]) -> None:
         """Keep the ranks' output until they end (a thread of its own)."""
-        copy_bounded(output.fileno(), self.run_dir / "output.txt", OUTPUT)
+        with output:
+            copy_bounded(output.fileno(), self.run_dir / "output.txt", OUTPUT)
         ranks.wait()
         os.write(self.wake, b"e")
 
@@ -250,16 +251,17 @@ def _orphans(since: float, directory: Path) -> set[Path]:
                 state = path.stat()
                 if state.st_uid == os.geteuid() and state.st_ctime >= since - 0.1:
                     found.add(path)
-    return {path for path in found if str(path) not in _mapped()} if found else found
+    mapped = _mapped(str(directory)) if found else set()
+    return {path for path in found if str(path) not in mapped}
 
 
-def _mapped() -> set[str]:
-    """Return every file that this user's processes have mapped."""
+def _mapped(directory: str) -> set[str]:
+    """Return every file in a directory that this user's processes have mapped."""
     names: set[str] = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         with suppress(OSError):
             lines = maps.read_text(errors="replace").splitlines()
-            names.update(line.split(maxsplit=5)[5] for line in lines if "/dev/shm/" in line)
+            names.update(line.split(maxsplit=5)[5] for line in lines if directory in line)
     return names
 
 
@@ -282,18 +284,6 @@ def _open_or_null(target: Path) -> IO[bytes]:
         return target.open("wb", buffering=0)
     except OSError:
         return Path(os.devnull).open("wb", buffering=0)
-
-
-def _finish(process: subprocess.Popen[bytes] | None) -> None:
-    """Tell a process to end, and see that it does."""
-    if process is None:
-        return
-    process.terminate()
-    try:
-        process.wait(processes.GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

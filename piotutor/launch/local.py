@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ class Local:
         if found is None:
             found = _choose(candidates, environment)
             if kept and not found["problem"]:
-                kept.write_text(json.dumps({"key": key, "found": found}))
+                with suppress(OSError):
+                    kept.write_text(json.dumps({"key": key, "found": found}))
         return cls(**found)
 
     def check(self, workload: Workload) -> None:

@@ -66,6 +66,10 @@ class DataFiles:
         Of the files' content.
     registry
         Directory of marks, where the file system keeps none.
+    about
+        What the files will be marked with.
+    known
+        Whether existing files are ours, so that the seed is that of their content.
     """
 
     files: tuple[str, ...]
@@ -75,6 +79,7 @@ class DataFiles:
     seed: int = 0
     registry: str = ""
     about: dict[str, Any] = field(default_factory=dict)
+    known: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a JSON file."""
@@ -123,7 +128,7 @@ def in_scratch(directory: Path, count: int, *, keep: bool, seed: int) -> DataFil
 
 
 def reserve(
-    path: Path, count: int, *, keep: bool, seed: int, last: int, run: str, registry: Path
+    path: Path, count: int, *, keep: bool, seed: int, about: dict[str, Any], registry: Path
 ) -> DataFiles:
     """Reserve the names of a run's new files; or accept existing ones that piotutor made.
 
@@ -135,10 +140,11 @@ def reserve(
         How many files.
     keep : bool
         Whether they stay after the run.
-    seed, last : int
-        Of the content of the first and of the last repetition.
-    run : str
-        The run's name.
+    seed : int
+        Of the content.
+    about : dict
+        What the files will be marked with: ``run``, its name, and ``seed``, of what they hold
+        in the end.
     registry : path
         Directory of marks.
 
@@ -150,7 +156,7 @@ def reserve(
     names = [path.with_name(_name(path.name, index, count)) for index in range(count)]
     for name in names:
         _check_target(name, registry)
-    private = path.with_name(f".piotutor-{run}")
+    private = path.with_name(f".piotutor-{about['run']}")
     _make_private(private)
     plan = DataFiles(
         files=tuple(str(private / name.name) for name in names),
@@ -158,7 +164,7 @@ def reserve(
         keep=keep,
         seed=seed,
         registry=str(registry),
-        about={"run": run, "seed": last},
+        about=about,
     )
     handovers: list[Handover] = []
     try:
@@ -192,8 +198,9 @@ def existing(path: Path, sizes: Sequence[int], *, registry: Path, seed: int) -> 
     names = [path.with_name(_name(path.name, i, len(sizes))) for i in range(len(sizes))]
     for name, size in zip(names, sizes, strict=True):
         _check_source(name, size)
-    note = owned(names[0], registry) or {}
-    return DataFiles(tuple(map(str, names)), keep=True, seed=int(note.get("seed", seed)))
+    note = owned(names[0], registry)
+    seed = seed if note is None else int(note["seed"])
+    return DataFiles(tuple(map(str, names)), keep=True, seed=seed, known=note is not None)
 
 
 def mark(path: Path, registry: Path, about: dict[str, Any]) -> None:

@@ -1,0 +1,195 @@
+"""What has to be there before a job starts: a place in the queue, data files, orders.
+
+Everything that can be refused is refused here, before a process is started.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from piotutor import rundir, storage
+from piotutor.errors import UsageError
+from piotutor.launch import guard, limits
+from piotutor.launch.local import Local, Ranks
+from piotutor.launch.queue import Pool
+from piotutor.storage import datafiles
+from piotutor.storage.datafiles import DataFiles
+from piotutor.workload import Workload
+
+_SEEDS = 0x7FFFFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a workload is run; the fields are those of `piotutor.runner.start`."""
+
+    directory: str | Path | None
+    timeout: float
+    limit: int
+    max_ranks: int | None
+    sample: bool
+    launcher: Local | None
+    fault: Mapping[str, Any] | None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout < float("inf"):
+            raise UsageError(f"timeout={self.timeout} must be a positive number of seconds")
+        if self.limit <= 0:
+            raise UsageError(f"limit={self.limit} must be a positive number of bytes")
+        if self.max_ranks is not None and self.max_ranks <= 0:
+            raise UsageError(f"max_ranks={self.max_ranks} must be positive")
+
+    @property
+    def ranks(self) -> int:
+        """The most ranks at once."""
+        return self.max_ranks or limits.max_ranks()
+
+
+def pools(state: Path, ranks: int) -> list[Pool]:
+    """Return the user's own queue and, on a hub, the host's."""
+    own = Pool(str(state / "queue"), ranks)
+    shared = os.environ.get("PIOTUTOR_QUEUE_DIR")
+    if not shared:
+        return [own]
+    count = limits.positive(os.environ, "PIOTUTOR_QUEUE_RANKS", limits.RANKS)
+    return [own, Pool(shared, count, shared=True)]
+
+
+def place(
+    workload: Workload, state: Path, run: str, directory: str | Path | None = None
+) -> DataFiles:
+    """Find a place for a run's data files, with room for them, and reserve it.
+
+    Parameters
+    ----------
+    workload : Workload
+        What is to be run.
+    state : path
+        The user's state directory.
+    run : str
+        The run's name.
+    directory : path, optional
+        Where data goes that has no name of its own.
+
+    Raises
+    ------
+    UsageError
+        There is no such place.
+    """
+    seed = workload.signature or 1 + secrets.randbelow(_SEEDS)
+    if workload.api == "NULL" or not workload.test_file:
+        if workload.api != "NULL" and not workload.write:
+            raise UsageError("nothing to read: name a file with -o, or write it first (-w)")
+        home = _room(_scratch(state, directory) / run, workload)
+        return datafiles.in_scratch(home, workload.num_files, keep=workload.keep, seed=seed)
+    path = Path(workload.test_file).expanduser().absolute()
+    registry = state / "owned"
+    if not workload.write:
+        sizes = [workload.bytes_per_file] * workload.num_files
+        return datafiles.existing(path, sizes, registry=registry, seed=seed)
+    last = workload.signature or (seed + workload.repetitions - 1) & _SEEDS
+    return datafiles.reserve(
+        _room(path, workload),
+        workload.num_files,
+        keep=workload.keep,
+        seed=seed,
+        about={"run": run, "seed": last},
+        registry=registry,
+    )
+
+
+def orders(
+    workload: Workload, data: DataFiles, run_dir: Path, launcher: Local, options: Options
+) -> guard.Orders:
+    """Write the job's files, and return the guard's orders, written too."""
+    home = storage.at(Path(data.files[0]).parent)
+    job = run_dir / "job.json"
+    rundir.write_json(job, _job(workload, data, run_dir, options))
+    rundir.write_json(run_dir / "environment.json", _environment(workload, home, launcher))
+    module = ("piotutor.launch.worker", str(job))
+    sampler = [sys.executable, "-m", "piotutor.capture.sampler", str(job)]
+    told = guard.Orders(
+        run_dir=str(run_dir),
+        argv=launcher.argv(Ranks(workload.num_tasks, module, tuple(home.argv_prefix))),
+        env={**rank_environment(), **launcher.env(), **home.env},
+        data=data.to_dict(),
+        sampler=sampler if options.sample and workload.api != "NULL" else [],
+        timeout=options.timeout,
+        ranks=workload.num_tasks,
+        pools=[asdict(pool) for pool in pools(run_dir.parents[1], options.ranks)],
+        parent=os.getpid(),
+        host=socket.gethostname(),
+        since=time.time(),
+    )
+    told.write(run_dir / "guard.json")
+    return told
+
+
+def rank_environment() -> dict[str, str]:
+    """Return what ranks need to find this package, to start fast and to print at once."""
+    source = Path(__file__).parents[1]
+    installed = source.name in ("site-packages", "dist-packages")
+    paths = [*([] if installed else [str(source)]), os.environ.get("PYTHONPATH", "")]
+    env = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return env | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def _job(workload: Workload, data: DataFiles, run_dir: Path, options: Options) -> dict[str, Any]:
+    """Return the job file; what reads a file of ours is told how it was written."""
+    if not workload.write and data.known:
+        workload = workload.replace(signature=workload.signature or data.seed)
+    return {
+        "format": 1,
+        "workload": workload.to_dict(),
+        "files": data.files,
+        "run_dir": str(run_dir),
+        "seed": data.seed,
+        "trace_max_bytes": limits.trace_bytes(run_dir, workload.num_tasks),
+        "exclusive": workload.write,
+        "fail": options.fault,
+    }
+
+
+def _scratch(state: Path, directory: str | Path | None) -> Path:
+    """Return the directory for data that has no name of its own."""
+    named = directory or os.environ.get("PIOTUTOR_SCRATCH")
+    if named:
+        return Path(named).expanduser().absolute()
+    (state / "scratch").mkdir(mode=0o700, exist_ok=True)
+    return state / "scratch"
+
+
+def _room(path: Path, workload: Workload) -> Path:
+    """Return a path, if its directory is there and has room for what the workload writes."""
+    if not path.parent.is_dir():
+        problem = "is no directory" if path.parent.exists() else "doesn't exist"
+        raise UsageError(f"{path.parent} {problem}: name a directory that does")
+    limits.check_space(path.parent, limits.needed(workload))
+    return path
+
+
+def _environment(workload: Workload, home: storage.Storage, launcher: Local) -> dict[str, Any]:
+    """Say where the run takes place, and on what."""
+    return {
+        "filesystem": home.kind,
+        "path": str(home.path),
+        "host": socket.gethostname(),
+        "mpi": launcher.library,
+        "ranks": workload.num_tasks,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "slowed": None,
+    }

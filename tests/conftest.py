@@ -1,0 +1,100 @@
+"""What all tests share: a state directory of their own, and the search for what is left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from piotutor.launch import processes
+from piotutor.launch.local import Local
+
+settings.register_profile("piotutor", deadline=None)
+settings.load_profile("piotutor")
+
+_KEPT = ("PIOTUTOR_MPIEXEC", "PIOTUTOR_TEST")
+
+
+@pytest.fixture(scope="session")
+def mpi_cache(tmp_path_factory):
+    """Ask for the MPI once for all tests."""
+    cache = tmp_path_factory.mktemp("mpi")
+    Local.find(cache)
+    return cache
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch, mpi_cache):
+    """Give each test a state directory, and no settings of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("PIOTUTOR_") and not name.startswith(_KEPT):
+            monkeypatch.delenv(name)
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    if (mpi_cache / "mpi.json").exists():
+        shutil.copy(mpi_cache / "mpi.json", state)
+    monkeypatch.setenv("PIOTUTOR_STATE", str(state))
+    return state
+
+
+@pytest.fixture
+def mpi(state):
+    """Skip where ranks can't be started; else return the launcher."""
+    launcher = Local.find(state)
+    if launcher.problem:
+        pytest.skip(launcher.problem)
+    return launcher
+
+
+@pytest.fixture
+def eventually():
+    """Return a function that waits until something is true, or fails."""
+    return wait_until
+
+
+@pytest.fixture
+def living(state):
+    """Return a function that lists the processes of all runs of this test."""
+
+    def find():
+        runs = [path for path in (state / "runs").glob("*") if path.is_dir()]
+        return [pid for run in runs for pid in processes.marked(run)]
+
+    return find
+
+
+@pytest.fixture
+def spotless(state, eventually, living):
+    """Check after a test that no process, no data and no shared memory of it is left."""
+    shared = _shared()
+    yield
+    eventually(lambda: not living())
+    eventually(lambda: not (_shared() - shared))
+    assert not list((state / "scratch").glob("*"))
+
+
+def wait_until(check, seconds=30.0):
+    """Wait for a check to return something true, and return it; fail after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not (answer := check()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {check}")
+        time.sleep(0.01)
+    return answer
+
+
+def _shared() -> set[str]:
+    """Return MPI's shared memory files of this user."""
+    found = set()
+    for path in Path("/dev/shm").glob("*"):
+        try:
+            if path.name.startswith(("mpich_shm_", "sm_segment.")):
+                if path.stat().st_uid == os.geteuid():
+                    found.add(path.name)
+        except OSError:
+            pass
+    return found
