@@ -1,0 +1,82 @@
+"""The command line: ``piotutor doctor | run | pattern | report | lab``.
+
+A mistake is one line on standard error and exit code 2; a job that failed is one line and 1;
+Ctrl-C ends the job cleanly and gives 130. Figures and reports are new files: nothing is
+overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from piotutor.cli import doctor, lab, pattern, report, run
+from piotutor.cli.parser import Parser, Version, complete
+from piotutor.errors import PiotutorError, UsageError
+
+__all__ = ["main", "make_parser"]
+
+_COMMANDS = (doctor, run, pattern, report, lab)
+_EXAMPLES = """
+examples:
+  piotutor doctor                                what works here, and what to do about the rest
+  piotutor run -a MPIIO -c -t 47008 -b 47008 -s 200 -w -r -R
+  piotutor run "mpiexec -n 2 ior -a POSIX -F -t 1m -b 16m" --json
+  piotutor pattern -n 2 -t 4k -b 8k -s 3 --csv   every transfer, without any I/O
+  piotutor lab                                   the lessons, in JupyterLab
+"""
+
+
+def make_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
+        prog="piotutor",
+        description="Run real parallel I/O, watch it, and explain it.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        parser = make_parser()
+        complete(parser)
+        options = parser.parse_args(arguments)
+        code = int(options.act(options))
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        return _complain(str(error), 2)
+    except PiotutorError as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return _complain("stopped", 130)
+    except BrokenPipeError:
+        return _hang_up(141)
+    except OSError as error:
+        _hang_up(1)
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror}", 1)
+
+
+def _complain(message: str, code: int) -> int:
+    """Say what went wrong, in one line."""
+    with suppress(OSError):
+        print(f"piotutor: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _hang_up(code: int) -> int:
+    """Nobody reads our output any more: don't let the interpreter's last flush complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -1,0 +1,68 @@
+"""What goes out: tables on standard output, and new files that overwrite nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from piotutor.errors import UsageError
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, the others, numbers mostly, to the right."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = []
+    for line in lines:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        text.append("  ".join(cells).rstrip())
+    return "\n".join(text)
+
+
+def new_file(name: str, kinds: Sequence[str]) -> Path:
+    """Check, before any work is done, that a new file can be made.
+
+    Parameters
+    ----------
+    name
+        Its path.
+    kinds
+        The endings that it may have.
+
+    Raises
+    ------
+    UsageError
+        It exists, has another ending, or can't be made there.
+    """
+    path = Path(name).expanduser()
+    if path.suffix.lower() not in kinds:
+        raise UsageError(f"{name}: its name must end with {' or '.join(kinds)}")
+    if os.path.lexists(path):
+        raise UsageError(f"{name} exists: nothing is overwritten, choose another name")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a directory: make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{path.parent} can't be written: choose another directory")
+    return path
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a whole new file, or none.
+
+    Raises
+    ------
+    UsageError
+        It exists by now, or there is no room for it.
+    """
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}") from None

@@ -1,0 +1,94 @@
+"""A run's result as tables of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from piotutor import ior
+from piotutor.cli.output import table
+from piotutor.results import Run
+from piotutor.units import format_count, format_rate, format_seconds, format_size
+
+_FROM = {
+    "direct": "read past the page cache",
+    "after-evict": "read after the file was seen to be out of memory",
+    "cache": "read from memory: it proves little",
+    None: "nothing was verified",
+}
+
+
+def sections(run: Run) -> Iterator[str]:
+    """Yield the parts of the text: what and where, phases, layers, what a reader must not miss."""
+    yield f"{badge(run)}\n{ior.command(run.workload)}"
+    result = run.result
+    if result["phases"]:
+        yield _phases(result["phases"])
+    if result["layers"]:
+        yield _layers(result["layers"])
+    if result["targets"]:
+        rows = [_row(target["target"], target) for target in result["targets"]]
+        yield table(("target", "operations", "bytes"), rows)
+    yield "\n".join(_notes(run))
+
+
+def badge(run: Run) -> str:
+    """Say how the numbers came about, and on what: ``measured · ext4, host, MPICH, 4 ranks``."""
+    place = run.environment
+    where = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
+    slowed = f" · slowed: {place['slowed']}" if place.get("slowed") else ""
+    ranks = f"{run.workload.num_tasks} ranks"
+    return f"{run.result['provenance']} · {', '.join([*where, ranks])}{slowed}"
+
+
+def _phases(phases: list[dict[str, Any]]) -> str:
+    header = ("phase", "repetition", "bytes", "operations", "seconds", "bandwidth", "p50", "p99")
+    return table(header, [_phase(phase) for phase in phases])
+
+
+def _phase(phase: dict[str, Any]) -> tuple[str, ...]:
+    latency = phase["latency"] or {}
+    return (
+        phase["op"],
+        str(phase["repetition"]),
+        format_size(phase["bytes"]),
+        format_count(phase["operations"]),
+        format_seconds(phase["seconds"]),
+        format_rate(phase["bandwidth"]),
+        *(format_seconds(latency[name]) if latency else "-" for name in ("p50", "p99")),
+    )
+
+
+def _layers(layers: dict[str, dict[str, dict[str, int]]]) -> str:
+    rows = [
+        _row(f"{layer} {op}", found) for layer, ops in layers.items() for op, found in ops.items()
+    ]
+    return table(("layer", "operations", "bytes"), rows)
+
+
+def _row(name: Any, found: dict[str, int]) -> tuple[str, str, str]:
+    return str(name), format_count(found["operations"]), format_size(found["bytes"])
+
+
+def _notes(run: Run) -> Iterator[str]:
+    result = run.result
+    if result["verified_from"]:
+        amount = format_size(result["verified_bytes"])
+        yield f"verified: {amount}, {_FROM[result['verified_from']]}"
+    else:
+        yield "verified: nothing (-W or -R compares what was written)"
+    for name, value in result["hints"].get("requested", {}).items():
+        yield f"hint: {name}={value}, {_obeyed(name, result['hints'])}"
+    if result["dropped"]:
+        yield f"dropped: {format_count(result['dropped'])} events found no room in the trace"
+    if run.status != "done":
+        yield f"status: {run.status}"
+    yield f"run: {run.dir}"
+
+
+def _obeyed(name: str, hints: dict[str, Any]) -> str:
+    """Say what became of a hint: echoed is not yet obeyed."""
+    echoed = hints.get("echoed", {}).get(name)
+    seen = hints.get("verified", {}).get(name)
+    told = "not echoed" if echoed is None else f"echoed as {echoed}"
+    return told if seen is None else f"{told}, seen: {seen}"

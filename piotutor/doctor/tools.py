@@ -1,0 +1,114 @@
+"""Other programs, and what the kernel lets an ordinary user look at."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from piotutor.capture import mount_of
+from piotutor.doctor.capability import Capability, ask, first_line
+
+
+class Tool(NamedTuple):
+    """A program or Python package that some lessons use.
+
+    Attributes
+    ----------
+    name
+        Of the capability.
+    programs
+        All of these must be on the PATH.
+    version
+        Arguments with which the first tells its version; empty where it shouldn't be asked.
+    fix
+        How to get it, and what for.
+    """
+
+    name: str
+    programs: tuple[str, ...]
+    version: tuple[str, ...]
+    fix: str
+
+
+_TOOLS = (
+    Tool("strace", ("strace",), ("-V",), "install strace to see system calls without a compiler"),
+    Tool("Slurm", ("sbatch", "srun"), ("--version",), "only on a cluster that runs it"),
+    Tool("Lustre", ("lfs",), ("--version",), "only where a Lustre is mounted"),
+    Tool("BeeGFS", ("beegfs-ctl",), (), "only where a BeeGFS is mounted"),
+    Tool("DAOS", ("daos",), ("version",), "only where a DAOS is"),
+    Tool(
+        "Ceph servers",
+        ("ceph-mon", "ceph-osd", "ceph-mds"),
+        ("--version",),
+        "install ceph-mon ceph-osd ceph-mds: a real striped file system on this machine",
+    ),
+    Tool(
+        "Darshan",
+        ("darshan-parser",),
+        (),
+        "build Darshan's utilities, or load the site's module, to read its logs",
+    ),
+)
+_WIDGETS = ("jupyterlab", "ipywidgets", "anywidget", "matplotlib")
+
+
+def compiler(_path: Path) -> Capability:
+    """Look for a C compiler."""
+    name = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    if name is None:
+        fix = "install gcc (or conda's c-compiler): what is written in C is left out without it"
+        return Capability("C compiler", False, "none on the PATH", fix)
+    fine, answer = ask([name, "--version"])
+    return Capability("C compiler", fine, first_line(answer))
+
+
+def programs(_path: Path) -> Sequence[Capability]:
+    """Look for the programs that some lessons use."""
+    return [_find(tool) for tool in _TOOLS]
+
+
+def _find(tool: Tool) -> Capability:
+    missing = [name for name in tool.programs if shutil.which(name) is None]
+    if missing:
+        return Capability(tool.name, False, f"no {', '.join(missing)} on the PATH", tool.fix)
+    if not tool.version:
+        return Capability(tool.name, True, str(shutil.which(tool.programs[0])))
+    fine, answer = ask([tool.programs[0], *tool.version])
+    return Capability(tool.name, fine, first_line(answer), "" if fine else tool.fix)
+
+
+def block_tracing(_path: Path) -> Capability:
+    """Say whether tracefs can be read: block requests with their times."""
+    for home in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+        if os.access(f"{home}/events/block", os.W_OK):
+            return Capability("block requests", True, f"through tracefs at {home}")
+    if mount_of("/sys/kernel/tracing").kind == "tracefs":
+        return Capability("block requests", False, "tracefs is for root only", "run as root")
+    fix = "as root: mount -t tracefs tracefs /sys/kernel/tracing"
+    return Capability("block requests", False, "no tracefs is mounted", fix)
+
+
+def namespaces(_path: Path) -> Capability:
+    """Say whether an ordinary user may have a network of his own here."""
+    fine, answer = ask(["unshare", "-Urn", "true"])
+    fix = "the kernel or the container forbids user namespaces: slowed networks aren't shown here"
+    detail = "networks of one's own (unshare -Urn)" if fine else answer
+    return Capability("namespaces", fine, detail, "" if fine else fix)
+
+
+def widgets(_path: Path) -> Capability:
+    """Look for what the live views need."""
+    missing = [name for name in _WIDGETS if importlib.util.find_spec(name) is None]
+    if missing:
+        fix = f"pip install {' '.join(missing)}: pictures are still drawn, but not live"
+        return Capability("live views", False, f"no {', '.join(missing)}", fix)
+    found = (f"{name} {importlib.metadata.version(name)}" for name in _WIDGETS)
+    return Capability("live views", True, ", ".join(found))
+
+
+CHECKS = (widgets, compiler, programs, block_tracing, namespaces)
