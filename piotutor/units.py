@@ -17,7 +17,8 @@ INT64_MAX = 2**63 - 1
 
 _PREFIXES = "kmgtp"
 _SIZE = re.compile(
-    r"(?P<number>\d{1,3}(?:,\d{3})+|\d[\d_]*)\s*(?P<suffix>[a-z]*)", re.IGNORECASE | re.ASCII
+    r"(?P<sign>[+-]?)(?P<number>\d{1,3}(?:,\d{3})+|\d[\d_]*)\s*(?P<suffix>[a-z]*)",
+    re.IGNORECASE | re.ASCII,
 )
 _PLAIN = {"", "b", "byte", "bytes"}
 
@@ -56,18 +57,17 @@ def parse_size(text: str | SupportsIndex) -> int:
 
 def _parse_number(value: SupportsIndex) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise UsageError(f"{value!r} is no size: give whole bytes, or text such as 64k or 1m")
+        raise UsageError(f"{value!r:.60} is no size: give whole bytes, or text such as 64k or 1m")
     return operator.index(value)
 
 
 def _parse_text(text: str) -> int:
-    stripped = text.strip()
-    negative = stripped.startswith("-")
-    match = _SIZE.fullmatch(stripped.lstrip("+-"))
+    match = _SIZE.fullmatch(text.strip())
     if match is None or len(match["number"]) > 40:
-        raise UsageError(f"{text!r} is no size: give whole bytes, or text such as 64k or 1m")
+        raise UsageError(f"{text!r:.60} is no size: give whole bytes, or text such as 64k or 1m")
     number = int(match["number"].replace(",", "").replace("_", ""))
-    return (-number if negative else number) * _factor(text, match["suffix"].lower())
+    factor = _factor(text.strip(), match["suffix"].lower())
+    return number * (-factor if match["sign"] == "-" else factor)
 
 
 def _factor(text: str, suffix: str) -> int:
