@@ -92,9 +92,9 @@ def _shared() -> set[str]:
     found = set()
     for path in Path("/dev/shm").glob("*"):
         try:
-            if path.name.startswith(("mpich_shm_", "sm_segment.")):
-                if path.stat().st_uid == os.geteuid():
-                    found.add(path.name)
+            ours = path.name.startswith(("mpich_shm_", "sm_segment."))
+            if ours and path.stat().st_uid == os.geteuid():
+                found.add(path.name)
         except OSError:
             pass
     return found

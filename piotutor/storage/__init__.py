@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from piotutor.storage.local import Local
-
 
 class Storage(Protocol):
     """A place for data files."""
@@ -41,4 +39,6 @@ class Storage(Protocol):
 
 def at(path: str | os.PathLike[str]) -> Storage:
     """Return the storage that a directory lies on."""
+    from piotutor.storage.local import Local  # the guard, which needs only data files, starts fast
+
     return Local(Path(path))

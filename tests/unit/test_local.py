@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,7 @@ def library(monkeypatch):
 
 
 def search(*paths):
-    return {"PATH": os.pathsep.join(os.path.dirname(path) for path in paths)}
+    return {"PATH": os.pathsep.join(str(Path(path).parent) for path in paths)}
 
 
 def test_the_one_that_fits_is_taken(programs, library):
@@ -147,8 +148,7 @@ def test_a_changed_installation_is_asked_anew(programs, library, tmp_path):
     library("MPICH Version: 5.0.2")
     path = programs("a", "HYDRA")
     assert not Local.find(tmp_path, search(path)).problem
-    with open(path, "w") as file:
-        file.write("#!/bin/sh\necho 'Open MPI'\n")
+    Path(path).write_text("#!/bin/sh\necho 'Open MPI'\n")
     os.utime(path, (1, 1))
     assert Local.find(tmp_path, search(path)).problem
 

@@ -17,12 +17,12 @@ from piotutor.errors import UsageError
 from piotutor.launch.queue import Pool, places
 
 
-class GiveUp(Exception):
+class GiveUpError(Exception):
     """Raised by a pause that doesn't want to wait."""
 
 
 def refuse(reason):
-    raise GiveUp(reason)
+    raise GiveUpError(reason)
 
 
 @pytest.fixture
@@ -32,16 +32,16 @@ def pool(tmp_path):
 
 def test_all_places(pool):
     with places([pool], 3, refuse), places([pool], 1, refuse):
-        with pytest.raises(GiveUp, match="1 ranks need your own places, 0 of 4 are free"):
-            with places([pool], 1, refuse):
-                pass
+        refused = pytest.raises(GiveUpError, match="1 ranks need your own places, 0 of 4 are free")
+        with refused, places([pool], 1, refuse):
+            pass
     with places([pool], 4, refuse):
         pass
 
 
 def test_nothing_is_kept_by_who_gives_up(pool):
     with places([pool], 2, refuse):
-        with pytest.raises(GiveUp, match="2 of 4 are free"), places([pool], 3, refuse):
+        with pytest.raises(GiveUpError, match="2 of 4 are free"), places([pool], 3, refuse):
             pass
         with places([pool], 2, refuse):
             pass
@@ -55,18 +55,18 @@ def test_one_after_the_other(pool):
         def pause(_reason):
             gathering.set()
             if leave.wait(0.01):
-                raise GiveUp
+                raise GiveUpError
 
         def big():
-            with pytest.raises(GiveUp), places([pool], 4, pause):
+            with pytest.raises(GiveUpError), places([pool], 4, pause):
                 pass
 
         thread = threading.Thread(target=big)
         thread.start()
         gathering.wait(10)
-        with pytest.raises(GiveUp, match="another run is waiting before this one"):
-            with places([pool], 1, refuse):
-                pass
+        refused = pytest.raises(GiveUpError, match="another run is waiting before this one")
+        with refused, places([pool], 1, refuse):
+            pass
         leave.set()
         thread.join(10)
 
@@ -105,7 +105,7 @@ def test_the_dead_give_back_their_places(pool):
     argv = [sys.executable, "-c", text, pool.directory]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(GiveUp), places([pool], 1, refuse):
+        with pytest.raises(GiveUpError), places([pool], 1, refuse):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait(30)
@@ -152,7 +152,7 @@ def test_two_users_share_a_pool(tmp_path):
                 os.setuid(65534)
                 with places([Pool(".", 2, shared=True)], 1, refuse):
                     os._exit(0)
-            except GiveUp:
+            except GiveUpError:
                 os._exit(1)
             finally:
                 os._exit(2)
