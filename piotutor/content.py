@@ -124,7 +124,7 @@ class Content:
         stop = min(page + STAMP, offset + len(out))
         out[start - offset : stop - offset] = stamp[start - page : stop - page]
 
-    def _describe(self, got: Bytes, bad: Bytes, file: int, offset: int) -> str:
+    def _describe(self, got: Bytes, bad: NDArray[np.intp], file: int, offset: int) -> str:
         """Say in a few words what the bad bytes are."""
         if not got[bad].any():
             return "zeros, as in a hole: never written, or lost"

@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import struct
+from contextlib import suppress
 
 from piotutor.errors import UsageError
 
@@ -19,8 +20,14 @@ DEFAULT_ALIGNMENT = 4096
 
 
 def aligned_buffer(size: int) -> memoryview:
-    """Return `size` zeroed bytes that begin at a page boundary."""
-    return memoryview(mmap.mmap(-1, max(size, 1)))[:size]
+    """Return `size` zeroed bytes in memory, beginning at a page boundary."""
+    whole = mmap.mmap(-1, max(size, 1))
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            whole.madvise(mmap.MADV_HUGEPAGE)
+    for page in range(0, size, mmap.PAGESIZE):
+        whole[page] = 0
+    return memoryview(whole)[:size]
 
 
 def direct_alignment(path: str) -> int:

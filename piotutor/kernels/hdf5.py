@@ -8,8 +8,10 @@ first transfer meets it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -146,6 +148,19 @@ class Hdf5Kernel(Kernel):
             dataset.close()
         self._datasets = []
         self._file.close()
+
+    def explain(self, error: Exception, path: str, op: Op) -> Exception:
+        """Turn HDF5's error stack into one line, with the system's reason where there is one."""
+        if isinstance(error, FileExistsError) or not isinstance(error, OSError):
+            return super().explain(error, path, op)
+        where, mode = (Path(path), os.R_OK) if op == Op.READ else (Path(path).parent, os.W_OK)
+        if not where.exists():
+            why = os.strerror(errno.ENOENT)
+        elif not os.access(where, mode):
+            why = os.strerror(errno.EACCES)
+        else:
+            why = str(error).splitlines()[0]
+        return UsageError(f"{path} can't be {'opened' if op == Op.READ else 'made'}: {why}")
 
     def hints(self) -> dict[str, Any]:
         """Return the hints requested, echoed by the MPI file below HDF5, and how judged."""
