@@ -49,6 +49,8 @@ class PhaseResult:
         ``bytes / seconds``; 0 where nothing took time.
     latency : Latency or None
         Of single transfers; None where there are none.
+    start, end : int
+        When it began and ended, in ns of the trace's clock.
     """
 
     op: str
@@ -58,10 +60,12 @@ class PhaseResult:
     seconds: float
     bandwidth: float
     latency: Latency | None
+    start: int
+    end: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the phase in the form of ``run --json``."""
-        return asdict(self)
+        """Return the phase in the form of ``run --json``, without its place in the trace."""
+        return {k: v for k, v in asdict(self).items() if k not in ("start", "end")}
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,9 @@ def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResu
     moved = (code == op) & (trace.column("flags")[mask] & Flag.PART == 0)
     size = int(np.maximum(trace.column("result")[mask][moved], 0).sum())
     opened, closed = code == Op.OPEN, code == Op.CLOSE
-    first = start[opened if opened.any() else moved]
-    last = end[closed if closed.any() else moved]
-    seconds = (int(last.max()) - int(first.min())) / 1e9 if len(first) and len(last) else 0.0
+    began = int(start[opened if opened.any() else moved].min(initial=start.max()))
+    ended = int(end[closed if closed.any() else moved].max(initial=began))
+    seconds = (ended - began) / 1e9
     return PhaseResult(
         op=op.name.lower(),
         repetition=repetition,
@@ -118,6 +122,8 @@ def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResu
         seconds=seconds,
         bandwidth=size / seconds if seconds > 0 else 0.0,
         latency=quantiles((end - start)[moved] / 1e9),
+        start=began,
+        end=ended,
     )
 
 

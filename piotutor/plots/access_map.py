@@ -1,0 +1,268 @@
+"""Which rank touched which bytes, and when: offset against time, or rank against offset."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from piotutor.plots import style
+from piotutor.plots.extents import (
+    SHAPE,
+    AccessData,
+    Extents,
+    access_alt,
+    access_finding,
+    extents_data,
+)
+from piotutor.plots.style import Style
+from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
+from piotutor.units import format_size
+
+_LINES = 200  # more grid lines than these would be a grey area
+
+
+def chosen(
+    trace: Trace, op: str | None, repetition: int | None, layer: int = Layer.APP
+) -> tuple[str, np.ndarray]:
+    """Choose the transfers to draw: one kind, one repetition, the extents of strided calls.
+
+    Parameters
+    ----------
+    trace : Trace
+    op : str, optional
+        ``write`` or ``read``; by default writes, where there are any.
+    repetition : int, optional
+        By default the first.
+    layer : Layer
+        Whose transfers.
+
+    Returns
+    -------
+    op : str
+    mask : numpy.ndarray
+        Verification is left out, and each call whose extents are known.
+    """
+    code, aux, flags = trace.columns("op", "aux", "flags")
+    mask = (trace.column("layer") == layer) & (trace.column("offset") >= 0)
+    if op is None:
+        op = "write" if (mask & (code == Op.WRITE)).any() else "read"
+    mask &= code == Op[op.upper()]
+    if layer == Layer.APP:
+        mask &= phase_of(aux) != Phase.VERIFY_WRITE
+        mask &= phase_of(aux) != Phase.VERIFY_READ
+        turn = repetition_of(aux)
+        if repetition is None:
+            repetition = int(turn[mask].min()) if mask.any() else 0
+        mask &= turn == repetition
+    parents = trace.column("parent")[mask & (flags & Flag.PART != 0)]
+    mask[parents[parents >= 0]] = False
+    return op, mask
+
+
+def access_map_data(
+    trace: Trace,
+    *,
+    op: str | None = None,
+    against: str = "time",
+    repetition: int | None = None,
+    layer: int = Layer.APP,
+    grid: int | None = None,
+    grid_name: str = "page",
+    shape: tuple[int, int] = SHAPE,
+) -> AccessData:
+    """Compute an access map.
+
+    Parameters
+    ----------
+    trace : Trace
+    op : str, optional
+        ``write`` or ``read``; by default writes, where there are any.
+    against : str
+        ``time`` (offset over time) or ``rank`` (one row for each rank).
+    repetition : int, optional
+        By default the first.
+    layer : Layer
+        Whose transfers.
+    grid : int, optional
+        Bytes of a page, stripe or lock unit, for grid lines and the share of unaligned records.
+    grid_name : str
+        What a unit of the grid is called.
+    shape : tuple
+        Rows and columns of cells, where there are more transfers than `EXACT`.
+    """
+    op, mask = chosen(trace, op, repetition, layer)
+    columns = trace.columns("start", "end", "offset", "length", "rank", "file")
+    start, end, offset, length, rank, file = (
+        columns if mask.all() else (column[mask] for column in columns)
+    )
+    began = int(start.min()) if len(start) else 0
+    names, offset = _place(offset, length, file, trace.files, stacked=against == "time")
+    return extents_data(
+        Extents((start - began) / 1e9, (end - began) / 1e9, offset, length, rank),
+        op=op,
+        against=against,
+        files=names,
+        grid=grid,
+        grid_name=grid_name,
+        shape=shape,
+        badge=style.badge(trace),
+    )
+
+
+def _place(
+    offset: np.ndarray, length: np.ndarray, file: np.ndarray, names: list[str], stacked: bool
+) -> tuple[list[str], np.ndarray]:
+    """Name the files touched; when `stacked`, put them one after another."""
+    touched = np.flatnonzero(np.bincount(file + 1)) - 1
+    label = [PurePath(names[n]).name if 0 <= n < len(names) else "?" for n in touched.tolist()]
+    if not stacked or len(touched) < 2:
+        return label, offset
+    ends = np.zeros(int(touched.max()) + 2, np.int64)
+    np.maximum.at(ends, file + 1, offset + length)
+    base = np.cumsum(ends) - ends
+    return label, offset + base[file + 1]
+
+
+def plot_access_map(
+    data: AccessData | Trace, *, ax: Axes | None = None, style: Style | None = None, **options: Any
+) -> Figure:
+    """Draw an access map.
+
+    Parameters
+    ----------
+    data : AccessData or Trace
+        Of a trace, `options` are those of `access_map_data`.
+    ax : Axes, optional
+        Draw only the map, without lens, title and badge, here.
+    style : Style, optional
+        Sizes of type and lines.
+    """
+    data = access_map_data(data, **options) if isinstance(data, Trace) else data
+    return draw(data, ax, style or Style())
+
+
+def draw(data: AccessData, ax: Axes | None, look: Style) -> Figure:
+    """Draw a map of extents, on its own axes or with lens, title and badge."""
+    if ax is not None:
+        _draw_map(ax, data)
+        return cast(Figure, ax.get_figure(root=True))
+    with look.applied():
+        figure = look.figure()
+        main, lens = figure.subplots(1, 2, width_ratios=[2.4, 1])
+        _draw_map(main, data)
+        _draw_lens(lens, data)
+        words = style.Words(access_finding(data), data.badge, access_alt(data))
+        return style.finish(figure, words, look)
+
+
+def _draw_map(ax: Axes, data: AccessData) -> None:
+    size, unit = style.byte_axis(data.size)
+    place = "offset in the file" if len(data.files) < 2 else "offset in its own file"
+    if not data.operations:
+        return style.empty(ax, "no transfers of this kind in the trace")
+    if data.against == "rank":
+        ax.set(xlim=(0, data.size), ylim=(len(data.ranks) - 0.5, -0.5))
+        ax.set(xlabel=f"{place} ({unit})")
+        _rank_ticks(ax, data.ranks)
+        style.scaled(ax.xaxis, size)
+        lines = ax.axvline
+    else:
+        place = "offset in the file" if len(data.files) < 2 else "offset, file after file"
+        scale, name = style.time_axis(data.seconds)
+        ax.set(xlim=(0, data.seconds or 1.0), ylim=(0, data.size))
+        ax.set(xlabel=name, ylabel=f"{place} ({unit})")
+        style.scaled(ax.xaxis, scale)
+        style.scaled(ax.yaxis, size)
+        lines = ax.axhline
+    if data.grid and data.size / data.grid <= _LINES / 4:
+        for edge in range(data.grid, data.size, data.grid):
+            lines(edge, color=style.GRID, lw=0.6, zorder=0)
+    _draw_extents(ax, data) if data.extents is not None else _draw_cover(ax, data)
+    _legend(ax, data)
+
+
+def _draw_extents(ax: Axes, data: AccessData) -> None:
+    """Draw each transfer as a rectangle, at least a line thick so that none is lost."""
+    extents = data.extents
+    assert extents is not None
+    low, high = extents.offset, extents.offset + extents.length
+    wide = data.against == "rank" and int(extents.length.min()) * 100 > data.size
+    for row, look in enumerate(style.rank_looks(data.ranks)):
+        mine = extents.rank == row
+        if data.against == "rank":
+            y = np.full(int(mine.sum()), float(row))
+            box = (low[mine], high[mine], y - 0.4, y + 0.4)
+        else:
+            box = (extents.start[mine], extents.end[mine], low[mine], high[mine])
+        corners = np.stack([box[0], box[2], box[0], box[3], box[1], box[3], box[1], box[2]], axis=1)
+        shapes = PolyCollection(
+            list(corners.reshape(-1, 4, 2)),
+            facecolor=look.color,
+            edgecolor="white" if wide else look.color,
+            hatch=look.hatch if wide else "",
+            lw=0.7,
+        )
+        ax.add_collection(shapes)
+
+
+def _draw_cover(ax: Axes, data: AccessData) -> None:
+    """Draw who touched each cell; cells of several ranks are dark grey."""
+    assert data.cover is not None
+    colors = [to_rgba(look.color) for look in style.rank_looks(data.ranks)]
+    table = np.array([*colors, to_rgba(style.SEVERAL), (1, 1, 1, 0)])
+    image = table[data.cover.owner]  # -1: nobody, -2: several
+    top = (-0.5, len(data.ranks) - 0.5) if data.against == "rank" else (0, data.size)
+    right = data.size if data.against == "rank" else data.seconds
+    ax.imshow(
+        image, extent=(0, right, *top), origin="lower", aspect="auto", interpolation="nearest"
+    )
+    if data.against == "rank":
+        ax.set_ylim(len(data.ranks) - 0.5, -0.5)
+
+
+def _rank_ticks(ax: Axes, ranks: np.ndarray) -> None:
+    step = -(-len(ranks) // 16)
+    ax.set_yticks(range(0, len(ranks), step), [f"rank {rank}" for rank in ranks[::step]])
+
+
+def _draw_lens(ax: Axes, data: AccessData) -> None:
+    """Draw the first records of the file large, with their lengths in bytes."""
+    lens = data.lens
+    if not len(lens.offset):
+        return style.empty(ax, "nothing to look at")
+    low, high = int(lens.offset[0]), int((lens.offset + lens.length).max())
+    size, unit = style.byte_axis(high - low)
+    looks = style.rank_looks(data.ranks)
+    for offset, length, rank in zip(*lens[2:], strict=True):
+        ax.bar(0.5, length, 0.8, offset, **style.hatched(looks[rank]))
+        ax.hlines([offset, offset + length], 0.1, 0.9, color="black", lw=1.5)
+        ax.text(
+            0.5,
+            offset + length / 2,
+            f"rank {data.ranks[rank]}: {format_size(int(length))}",
+            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
+        )
+    ax.set(xlim=(0, 1), ylim=(low, high), xticks=[], ylabel=f"offset ({unit})")
+    style.scaled(ax.yaxis, size)
+    ax.set_title(f"lens: the first {len(lens.rank)} records")
+    if data.grid and (high - low) / data.grid <= _LINES:
+        first = -(-low // data.grid) * data.grid
+        for edge in range(first, high + 1, data.grid):
+            ax.axhline(edge, color="black", lw=0.5)
+        ax.set_xlabel(f"lines: {data.grid_name}s of {format_size(data.grid)}")
+
+
+def _legend(ax: Axes, data: AccessData) -> None:
+    """Name the colours, unless the rows already do."""
+    several = data.cover is not None and (data.cover.owner == -2).any()
+    if data.against == "time":
+        more = [style.handle(style.Look(style.SEVERAL, ""), "several")] if several else []
+        style.rank_legend(ax, data.ranks, more)

@@ -1,0 +1,152 @@
+"""How long transfers take: a histogram with its quantiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from piotutor.metrics import Latency, durations, quantiles
+from piotutor.plots.style import (
+    INK,
+    Style,
+    Words,
+    badge,
+    empty,
+    handle,
+    hatched,
+    picture,
+    rank_looks,
+    top_legend,
+)
+from piotutor.trace import Layer, Op, Trace
+from piotutor.units import format_seconds
+
+_PER_DECADE = 20
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyData:
+    """What a latency histogram shows.
+
+    Attributes
+    ----------
+    edges : numpy.ndarray
+        Edges of the bins in seconds, evenly spaced in the logarithm.
+    counts : dict
+        ``write`` and ``read``, where they happened: transfers in each bin; every one counts.
+    quantiles : dict
+        `Latency` of each, from all durations, not from the bins.
+    badge : str
+        How it came about, and on what.
+    """
+
+    edges: np.ndarray
+    counts: dict[str, np.ndarray]
+    quantiles: dict[str, Latency]
+    badge: str
+
+
+def latency_data(trace: Trace, *, layer: int = Layer.APP) -> LatencyData:
+    """Compute a latency histogram of the transfers of one layer.
+
+    Durations that the capture itself made longer (``INFLATED``) are left out.
+    """
+    found = {op.name.lower(): durations(trace, op, layer) for op in (Op.WRITE, Op.READ)}
+    found = {op: np.maximum(took, 1e-9) for op, took in found.items() if len(took)}
+    low = min((took.min() for took in found.values()), default=1e-6)
+    high = max((took.max() for took in found.values()), default=1e-3)
+    first = int(np.floor(np.log10(low) * _PER_DECADE))
+    last = max(int(np.floor(np.log10(high) * _PER_DECADE)) + 1, first + 1)
+    edges = 10.0 ** (np.arange(first, last + 1) / _PER_DECADE)
+    counts, summary = {}, {}
+    for op, took in found.items():
+        place = np.searchsorted(edges, took, side="right") - 1
+        counts[op] = np.bincount(np.clip(place, 0, len(edges) - 2), minlength=len(edges) - 1)
+        if (numbers := quantiles(took)) is not None:
+            summary[op] = numbers
+    return LatencyData(edges, counts, summary, badge(trace))
+
+
+def latency_finding(data: LatencyData) -> str:
+    """Say how far the slow transfers are from the usual ones."""
+    if not data.quantiles:
+        return "Nothing was timed"
+    op, numbers = max(data.quantiles.items(), key=lambda item: item[1].p99 / item[1].p50)
+    usual, slow = format_seconds(numbers.p50), format_seconds(numbers.p99)
+    return f"Half of the {op}s took at most {usual}, one in a hundred over {slow}"
+
+
+def latency_alt(data: LatencyData) -> str:
+    """Describe the picture for a reader who can't see it."""
+    if not data.quantiles:
+        return "An empty picture: the trace holds no timed transfers."
+    parts = [
+        f"{int(data.counts[op].sum()):,} {op}s: half took at most {format_seconds(n.p50)}, 95% at "
+        f"most {format_seconds(n.p95)}, 99% at most {format_seconds(n.p99)}, the slowest "
+        f"{format_seconds(n.max)}, the mean is {format_seconds(n.mean)}"
+        for op, n in data.quantiles.items()
+    ]
+    return (
+        "A histogram: the horizontal axis is the duration of one transfer, each step ten times "
+        f"longer than the last; the vertical axis counts transfers. {'; '.join(parts)}."
+    )
+
+
+def plot_latency(
+    data: LatencyData | Trace,
+    *,
+    ax: Axes | None = None,
+    style: Style | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw a latency histogram with its quantiles.
+
+    Parameters
+    ----------
+    data : LatencyData or Trace
+        Of a trace, `options` are those of `latency_data`.
+    ax : Axes, optional
+        Draw without title and badge here.
+    style : Style, optional
+        Sizes of type and lines.
+    """
+    data = latency_data(data, **options) if isinstance(data, Trace) else data
+    words = Words(latency_finding(data), data.badge, latency_alt(data))
+    return picture(partial(_draw, data), words, ax, style)
+
+
+def _draw(data: LatencyData, ax: Axes) -> None:
+    if not data.counts:
+        return empty(ax, "no timed transfers in the trace")
+    looks = dict(zip(data.counts, rank_looks(range(2)), strict=False))
+    tallest = max(int(count.max()) for count in data.counts.values())
+    ax.set(xscale="log", xlim=(data.edges[0], data.edges[-1]), ylim=(0, 1.35 * tallest))
+    for place, (op, count) in enumerate(data.counts.items()):
+        ax.stairs(count, data.edges, fill=True, alpha=0.85, **hatched(looks[op]))
+        _draw_quantiles(ax, data.quantiles[op], looks[op].color, tallest * (1.28 - 0.14 * place))
+    ax.xaxis.set_major_locator(LogLocator(10))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_seconds(value)))
+    ax.set(xlabel="duration of one transfer", ylabel="transfers")
+    top_legend(ax, [handle(look, op) for op, look in looks.items()])
+
+
+def _draw_quantiles(ax: Axes, numbers: Latency, color: str, height: float) -> None:
+    for name, value in (("half", numbers.p50), ("95%", numbers.p95), ("99%", numbers.p99)):
+        ax.vlines(value, 0, height, color=INK, lw=2.5)
+        ax.vlines(value, 0, height, color=color, lw=1.5)
+        ax.annotate(
+            f"{name} {format_seconds(value)}",
+            (value, height),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5},
+        )

@@ -1,0 +1,200 @@
+"""Bytes per second over time, by rank, with the phases as IOR counts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from piotutor.metrics import PhaseResult, phases
+from piotutor.plots import bins
+from piotutor.plots.style import (
+    INK,
+    Style,
+    Words,
+    badge,
+    byte_axis,
+    empty,
+    hatched,
+    picture,
+    rank_legend,
+    rank_looks,
+    scaled,
+    time_axis,
+)
+from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of
+from piotutor.units import format_rate, format_size
+
+
+@dataclass(frozen=True, eq=False)
+class ThroughputData:
+    """What a throughput picture shows.
+
+    Attributes
+    ----------
+    edges : numpy.ndarray
+        Edges of the time bins, in seconds since the first open; ``n + 1`` of them.
+    ranks : numpy.ndarray
+        Rank numbers, ascending.
+    rate : dict
+        ``write`` and ``read``, where they happened: bytes/s, shape (ranks, n). A transfer's
+        bytes are spread evenly over its duration, so rate times bin width sums to all bytes.
+    phases : list of PhaseResult
+        The write and read phases.
+    began : int
+        Time 0 of the picture, in ns of the trace's clock.
+    badge : str
+        How it came about, and on what.
+    """
+
+    edges: np.ndarray
+    ranks: np.ndarray
+    rate: dict[str, np.ndarray]
+    phases: list[PhaseResult]
+    began: int
+    badge: str
+
+
+def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -> ThroughputData:
+    """Compute throughput over time.
+
+    Parameters
+    ----------
+    trace : Trace
+    steps : int
+        Number of time bins.
+    layer : Layer
+        Whose transfers; verification is left out.
+    """
+    code, mask = _moved(trace, layer)
+    columns = trace.columns("start", "end", "result", "rank")
+    if not mask.all():
+        code, columns = code[mask], tuple(column[mask] for column in columns)
+    start, end, result, rank = columns
+    ranks = np.flatnonzero(np.bincount(np.maximum(rank, 0)))
+    row = np.searchsorted(ranks, np.maximum(rank, 0)) if len(ranks) > 1 else np.zeros_like(rank)
+    found = phases(trace)
+    began = min([phase.start for phase in found] + [int(start.min())] * (len(start) > 0) or [0])
+    ended = max([phase.end for phase in found] + [int(end.max())] * (len(end) > 0) or [1])
+    span = max(ended - began, 1)
+    first, last = (start - began) * (steps / span), (end - began) * (steps / span)
+    rate = {}
+    for op in (Op.WRITE, Op.READ):
+        mine = code == op
+        if mine.any():
+            some = slice(None) if mine.all() else mine
+            size = np.maximum(result[some], 0)
+            total = bins.spread(row[some], first[some], last[some], size, (len(ranks), steps))
+            rate[op.name.lower()] = total / (span / steps / 1e9)
+    edges = np.linspace(0, span / 1e9, steps + 1)
+    return ThroughputData(edges, ranks, rate, found, began, badge(trace))
+
+
+def _moved(trace: Trace, layer: int) -> tuple[np.ndarray, np.ndarray]:
+    code, flags = trace.columns("op", "flags")
+    mask = (trace.column("layer") == layer) & ((code == Op.READ) | (code == Op.WRITE))
+    mask &= (flags & Flag.PART) == 0
+    if layer == Layer.APP:
+        phase = phase_of(trace.column("aux"))
+        mask &= (phase != Phase.VERIFY_WRITE) & (phase != Phase.VERIFY_READ)
+    return code, mask
+
+
+def throughput_finding(data: ThroughputData) -> str:
+    """Say how fast it was, and which way was faster."""
+    if not data.phases:
+        return "Nothing was transferred"
+    best = {}
+    for phase in data.phases:
+        best[phase.op] = max(best.get(phase.op, 0.0), phase.bandwidth)
+    text = " and ".join(f"{op} {format_rate(rate)}" for op, rate in best.items())
+    slow, fast = min(best, key=lambda op: best[op]), max(best, key=lambda op: best[op])
+    if len(best) > 1 and best[slow] > 0 and best[fast] >= 1.5 * best[slow]:
+        text += f": {fast} is {best[fast] / best[slow]:.1f} times faster"
+    many = "Best of all repetitions: " if len(data.phases) > len(best) else "From open to close: "
+    return many + text
+
+
+def throughput_alt(data: ThroughputData) -> str:
+    """Describe the picture for a reader who can't see it."""
+    if not data.rate:
+        return "An empty picture: the trace holds no transfers."
+    parts = []
+    for op, rate in data.rate.items():
+        total = rate.sum(axis=0)
+        peak = int(total.argmax())
+        parts.append(
+            f"{op} peaks at {format_rate(total[peak])}, {data.edges[peak]:.3g} s after the start"
+        )
+    runs = "; ".join(
+        f"{phase.op} {phase.repetition}: {format_size(phase.bytes)} in {phase.seconds:.3g} s, "
+        f"{format_rate(phase.bandwidth)}"
+        for phase in data.phases
+    )
+    return (
+        "The horizontal axis is time, the vertical one bytes per second, stacked by rank: "
+        f"{len(data.ranks)} ranks. {'; '.join(parts)}. Phases from open to close: {runs}."
+    )
+
+
+def plot_throughput(
+    data: ThroughputData | Trace,
+    *,
+    ax: Axes | None = None,
+    style: Style | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw throughput over time.
+
+    Parameters
+    ----------
+    data : ThroughputData or Trace
+        Of a trace, `options` are those of `throughput_data`.
+    ax : Axes, optional
+        Draw without title and badge here.
+    style : Style, optional
+        Sizes of type and lines.
+    """
+    data = throughput_data(data, **options) if isinstance(data, Trace) else data
+    words = Words(throughput_finding(data), data.badge, throughput_alt(data))
+    return picture(partial(_draw, data), words, ax, style)
+
+
+def _draw(data: ThroughputData, ax: Axes) -> None:
+    if not data.rate:
+        return empty(ax, "no transfers in the trace")
+    top = 0.0
+    for rate in data.rate.values():
+        base = np.zeros(rate.shape[1])
+        for row, look in zip(rate, rank_looks(data.ranks), strict=True):
+            ax.stairs(base + row, data.edges, baseline=base, fill=True, **hatched(look))
+            base = base + row
+        top = max(top, float(base.max()))
+    ax.set(xlim=(0, data.edges[-1]), ylim=(0, 1.2 * top))
+    for phase in data.phases:
+        _draw_phase(ax, data, phase)
+    size, unit = byte_axis(1.2 * top)
+    scale, name = time_axis(data.edges[-1])
+    ax.set(xlabel=name, ylabel=f"{unit}/s")
+    scaled(ax.xaxis, scale)
+    scaled(ax.yaxis, size)
+    rank_legend(ax, data.ranks, [Line2D([], [], color=INK, ls="--", label="open to close")])
+
+
+def _draw_phase(ax: Axes, data: ThroughputData, phase: PhaseResult) -> None:
+    """Draw the mean of a phase as a dashed line over its whole length."""
+    left, right = (phase.start - data.began) / 1e9, (phase.end - data.began) / 1e9
+    ax.hlines(phase.bandwidth, left, right, color="white", lw=5)
+    ax.hlines(phase.bandwidth, left, right, color=INK, ls="--")
+    ax.annotate(
+        f"{phase.op} {format_rate(phase.bandwidth)}",
+        ((left + right) / 2, ax.get_ylim()[1]),
+        ha="center",
+        va="top",
+        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
+    )
