@@ -2,9 +2,9 @@
 
 Byte ``x`` of a file is ``table[x % PERIOD]``, where the table holds pseudo-random bytes drawn from
 (seed, file). `PERIOD` is prime to the page, so that no two pages within 16 MiB look alike. The
-first 16 bytes of each page are a stamp: seed, file and the offset of the page. A reader that finds
-other bytes can therefore say what it found: holes, data of another place, of another file, or of
-an earlier repetition (each repetition has its own seed).
+first 16 bytes of each page are a stamp: seed, file and the offset of the page, mixed so that each
+half depends on all three. A reader that finds other bytes can therefore say what it found: holes,
+data of another place, of another file, or of an earlier repetition (each has its own seed).
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ PAGE = 4096
 STAMP = 16
 """Length of a stamp in bytes: seed and file, 4 bytes each, then the page's offset, 8 bytes."""
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
 Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +95,8 @@ class Content:
         whole = max((size - STAMP - first) // PAGE + 1, 0)
         if whole:
             stamps = np.ndarray((whole, 2), "<u8", out, first, (PAGE, 8))
-            stamps[:, 0] = self._identity(file)
-            stamps[:, 1] = np.arange(whole) * PAGE + (offset + first)
+            pages = np.arange(whole, dtype=np.uint64) * np.uint64(PAGE) + np.uint64(offset + first)
+            stamps[:] = self._stamps(file, pages)
         if first > PAGE - STAMP:
             self._cut_stamp(out, file, offset, offset + first - PAGE)
         if first + whole * PAGE < size:
@@ -111,27 +114,30 @@ class Content:
             rank=rank,
             offset=offset + int(bad[0]),
             count=len(bad),
-            found=self._describe(got, bad, file, offset),
+            found=self._describe(got, want, file, offset),
         )
 
-    def _identity(self, file: int) -> int:
-        return self.seed | file << 32
+    def _stamps(self, file: int, pages: Words) -> Words:
+        """Return the two words at the head of each page."""
+        first = (pages * _MIX) ^ np.uint64(self.seed | file << 32)
+        return np.stack([first, (first * _MIX) ^ pages], axis=1)
 
     def _cut_stamp(self, out: Bytes, file: int, offset: int, page: int) -> None:
         """Write the part of one page's stamp that lies within `out`."""
-        stamp = np.array([self._identity(file), page], "<u8").view(np.uint8)
+        words = self._stamps(file, np.array([page], np.uint64))
+        stamp = words.astype("<u8").view(np.uint8)[0]
         start = max(page, offset)
         stop = min(page + STAMP, offset + len(out))
         out[start - offset : stop - offset] = stamp[start - page : stop - page]
 
-    def _describe(self, got: Bytes, bad: NDArray[np.intp], file: int, offset: int) -> str:
+    def _describe(self, got: Bytes, want: Bytes, file: int, offset: int) -> str:
         """Say in a few words what the bad bytes are."""
-        if not got[bad].any():
+        if not got[got != want].any():
             return "zeros, as in a hole: never written, or lost"
-        pages = np.arange(-offset % PAGE, len(got) - STAMP + 1, PAGE)
-        for page in pages[np.isin(pages, bad) | np.isin(pages + 8, bad)].tolist():
-            stamp = read_stamp(got[page : page + STAMP])
-            if Content(stamp.seed).holds(got[page : page + PAGE], stamp):
+        for page in range(-offset % PAGE, len(got) - STAMP + 1, PAGE):
+            head = slice(page, page + STAMP)
+            stamp = read_stamp(got[head])
+            if not np.array_equal(got[head], want[head]) and stamp.is_told_by(got[page:][:PAGE]):
                 return self._foreign(stamp, file)
         return ""
 
@@ -142,14 +148,6 @@ class Content:
             return f"data of file {stamp.file}"
         return f"data of offset {stamp.offset:,}"
 
-    def holds(self, got: Bytes, stamp: Stamp) -> bool:
-        """Tell whether `got` is what this content has at the place that `stamp` names."""
-        if stamp.offset % PAGE or stamp.file >= 1 << 24:
-            return False
-        want = np.empty_like(got)
-        self.fill(want, stamp.file, stamp.offset)
-        return bool(np.array_equal(got, want))
-
 
 @dataclass(frozen=True)
 class Stamp:
@@ -159,8 +157,19 @@ class Stamp:
     file: int
     offset: int
 
+    def is_told_by(self, page: Bytes) -> bool:
+        """Tell whether the bytes of a page, or its beginning, are what this stamp promises."""
+        if self.offset % PAGE or self.offset >= 1 << 62:
+            return False
+        want = np.empty_like(page)
+        Content(self.seed).fill(want, self.file, self.offset)
+        return bool(np.array_equal(page, want))
+
 
 def read_stamp(head: Bytes) -> Stamp:
     """Decode the first `STAMP` bytes of a page, whatever they are."""
-    identity, offset = np.frombuffer(head.tobytes(), "<u8", 2).tolist()
-    return Stamp(identity & 0xFFFFFFFF, identity >> 32, offset)
+    first, second = np.frombuffer(head.tobytes(), "<u8", 2)
+    with np.errstate(over="ignore"):
+        offset = second ^ (first * _MIX)
+        identity = int(first ^ (offset * _MIX))
+    return Stamp(identity & 0xFFFFFFFF, identity >> 32, int(offset))
