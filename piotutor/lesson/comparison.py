@@ -1,0 +1,72 @@
+"""Prediction, model and measurement of one question, side by side."""
+
+from __future__ import annotations
+
+from html import escape
+
+from piotutor.lesson.question import Option, Question, Value, with_unit
+
+
+class Comparison:
+    """What was predicted, what the rule says and what was measured; in a notebook it shows itself.
+
+    Parameters
+    ----------
+    question
+        What was asked.
+    predicted
+        The learner's value; None without one.
+    measured
+        The run's value; None where there is none to measure, or none here.
+    """
+
+    def __init__(self, question: Question, predicted: Value | None, measured: float | None) -> None:
+        self.question, self.predicted, self.measured = question, predicted, measured
+
+    @property
+    def option(self) -> Option:
+        """The answer that the learner gave, or the right one where none was given."""
+        if self.predicted is None:
+            return self.question.right
+        return self.question.reply(self.predicted)
+
+    @property
+    def lines(self) -> list[str]:
+        """The comparison in words."""
+        unit, option = self.question.unit, self.option
+        told = [] if self.predicted is None else [f"You predicted {self._in_words(option)}."]
+        if self.question.unit is not None:
+            measured = "unknown here" if self.measured is None else with_unit(self.measured, unit)
+            told.append(
+                f"Model: {with_unit(self.question.right.value, unit)}; measured: {measured}."
+            )
+        elif option.misconception is not None or self.predicted is None:
+            told.append(f"Right is {self._in_words(self.question.right)}.")
+        if option.misconception is not None:
+            told.append(f"What may stand behind it: {option.misconception}.")
+        return [*told, option.reply]
+
+    def _in_words(self, option: Option) -> str:
+        if self.question.unit is None:
+            return f"{option.value}) {option.text}"
+        return with_unit(option.value, self.question.unit)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        words = "".join(f"<p>{escape(line)}</p>" for line in self.lines)
+        return f"<div>{self._picture()}{words}</div>"
+
+    def _picture(self) -> str:
+        if self.question.unit is None:
+            return ""
+        from piotutor.plots.prediction import plot_prediction, prediction_data
+
+        data = prediction_data(
+            predicted=None if self.predicted is None else float(self.predicted),
+            model=float(self.question.right.value),
+            measured=self.measured,
+            unit=self.question.unit,
+        )
+        return plot_prediction(data)._repr_html_()

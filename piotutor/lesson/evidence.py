@@ -1,0 +1,132 @@
+"""What a run left behind that a stopwatch can't see: device bytes, residency, syncs.
+
+A label such as "that was memory" is judged by these numbers and never by a speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from piotutor.trace import Flag, Layer, Op, Trace
+from piotutor.trace.record import UNKNOWN
+from piotutor.units import format_size
+
+_HEADINGS = {
+    "written": "written by the ranks",
+    "read": "read by the ranks",
+    "syncs": "calls of fsync",
+    "device_written": "written by the device",
+    "device_read": "read by the device",
+    "resident": "of the file in memory",
+    "dirty": "of it dirty",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The numbers of one run, in bytes (`syncs`: calls); None is unknown, not nothing.
+
+    Attributes
+    ----------
+    written, read
+        What the ranks asked for and got.
+    syncs
+        Calls of fsync by all ranks.
+    device_written, device_read
+        What passed at the device meanwhile, for whomever: a floor for our share when the
+        machine is busy with nothing else.
+    resident, dirty
+        Bytes of the files in memory when they were last seen, and those of them not yet on the
+        device.
+    """
+
+    written: int
+    read: int
+    syncs: int
+    device_written: int | None
+    device_read: int | None
+    resident: int | None
+    dirty: int | None
+
+    @property
+    def row(self) -> list[str]:
+        """The numbers as they are shown in a table."""
+        return [_cell(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def evidence(trace: Trace) -> Evidence:
+    """Collect the evidence of one run from its trace."""
+    app = trace.records[trace.records["layer"] == Layer.APP]
+    device = _last(trace, Layer.DEVICE)
+    cache = _last_of_each_file(trace)
+    return Evidence(
+        written=_bytes(app, Op.WRITE),
+        read=_bytes(app, Op.READ),
+        syncs=int(np.count_nonzero(app["op"] == Op.SYNC)),
+        device_written=None if device is None else int(device["length"]),
+        device_read=None if device is None else int(device["result"]),
+        resident=_sum(cache["result"], -1),
+        dirty=_sum(cache["aux"], UNKNOWN),
+    )
+
+
+@dataclass(frozen=True)
+class EvidenceTable:
+    """Evidence of several runs under their names; in a notebook it shows itself."""
+
+    found: dict[str, Evidence]
+
+    def __repr__(self) -> str:
+        rows = [("run", *_HEADINGS.values()), *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th scope='col'>{text}</th>" for text in ("run", *_HEADINGS.values()))
+        rows = "".join(
+            f"<tr><th scope='row'>{name}</th><td>{'</td><td>'.join(cells)}</td></tr>"
+            for name, *cells in self._rows()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(name, *facts.row) for name, facts in self.found.items()]
+
+
+def _cell(name: str, value: int | None) -> str:
+    if value is None:
+        return "unknown here"
+    return str(value) if name == "syncs" else format_size(value)
+
+
+def _bytes(app: Any, op: Op) -> int:
+    done = app[(app["op"] == op) & (app["flags"] & Flag.PART == 0) & (app["result"] > 0)]
+    return int(done["result"].sum())
+
+
+def _last(trace: Trace, layer: Layer) -> Any:
+    samples = _samples(trace, layer)
+    return samples[-1] if len(samples) else None
+
+
+def _last_of_each_file(trace: Trace) -> Any:
+    samples = _samples(trace, Layer.POSIX)
+    _, backwards = np.unique(samples["file"][::-1], return_index=True)
+    return samples[::-1][backwards]
+
+
+def _samples(trace: Trace, layer: Layer) -> Any:
+    records = trace.records
+    return records[(records["layer"] == layer) & (records["op"] == Op.SAMPLE)]
+
+
+def _sum(values: Any, unknown: int) -> int | None:
+    if len(values) == 0 or bool(np.any(values == unknown)):
+        return None
+    return int(values.sum())

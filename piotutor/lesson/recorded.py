@@ -1,0 +1,118 @@
+"""Small recorded runs that ship with a lesson, for machines that can't make them.
+
+A recorded run is one trace file, ``data/LESSON-NAME.piot``. Its notes say with which workload,
+on what kind of host and on which day it was made, and never name that host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from piotutor.errors import UsageError
+from piotutor.trace import Trace
+from piotutor.workload import Workload
+
+DATA = Path(__file__).parent / "data"
+_KEPT = ("mpi", "mpi_io_driver", "mpi4py", "filesystem", "ranks", "system", "slowed")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run that somebody else's machine made, with what a run of one's own has.
+
+    Attributes
+    ----------
+    trace
+        Every record of it; all plots accept it.
+    workload
+        What was asked for.
+    environment
+        MPI, MPI-IO driver and so on, as far as it was kept.
+    host
+        The kind of machine, never its name.
+    day
+        The date of the run, ``YYYY-MM-DD``.
+    """
+
+    trace: Trace
+    workload: Workload
+    environment: dict[str, Any]
+    host: str
+    day: str
+
+    @property
+    def stamp(self) -> str:
+        """Say where and when it was made, for a caption."""
+        return f"recorded on {self.day}, on a {self.host}"
+
+    def __repr__(self) -> str:
+        return f"<run {self.stamp}: {len(self.trace.records)} records>"
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>Not your machine:</strong> this run was {escape(self.stamp)}.</p>"
+
+
+def names(lesson: str) -> list[str]:
+    """Return the names of a lesson's recorded runs."""
+    return sorted(path.stem.split("-", 1)[1] for path in DATA.glob(f"{lesson}-*.piot"))
+
+
+def load(lesson: str, name: str) -> Recorded:
+    """Open a recorded run.
+
+    Raises
+    ------
+    UsageError
+        The lesson has no run of that name.
+    """
+    path = DATA / f"{lesson}-{name}.piot"
+    if not path.exists():
+        raise UsageError(
+            f"lesson {lesson} has no recorded run {name!r}: it has {names(lesson) or 'none'}"
+        )
+    trace = Trace.load(path)
+    meta = trace.meta
+    workload = Workload.from_dict(meta["workload"])
+    return Recorded(trace, workload, meta["environment"], **meta["recorded"])
+
+
+def save(run: Any, lesson: str, name: str, *, host: str, directory: Path = DATA) -> Path:
+    """Keep a finished run as a recorded one.
+
+    Parameters
+    ----------
+    run
+        A run with a trace, a workload and an environment.
+    lesson, name
+        Where it belongs: ``04`` and ``segments``.
+    host
+        The kind of machine, such as "2-core Linux virtual machine, ext4".
+    directory
+        Where the file is written.
+
+    Returns
+    -------
+    Path
+        The file, with no path and no host name of this machine in it.
+    """
+    day = date.today().isoformat()
+    environment = {key: run.environment[key] for key in _KEPT if key in run.environment}
+    meta = {
+        "workload": run.workload.replace(test_file=None).to_dict(),
+        "environment": environment | {"host": f"{host} (recorded {day})"},
+        "recorded": {"host": host, "day": day},
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{lesson}-{name}.piot"
+    _anonymous(run.trace, meta).save(path)
+    return path
+
+
+def _anonymous(trace: Trace, meta: Mapping[str, Any]) -> Trace:
+    files = [f"data{number}" for number in range(len(trace.files))]
+    return Trace(trace.records, files, trace.dropped, trace.provenance, dict(meta))
