@@ -241,14 +241,15 @@ def writers(workload: Workload, file: int, offset: int, length: int) -> Owners:
     end = offset + length
     inside = min(end, workload.bytes_per_file)
     unit = workload.transfer_size if workload.random_offset == 1 else workload.block_size
-    units = np.arange(offset // unit, -(-inside // unit))
+    last = -(-inside // unit) if inside > offset else 0
+    units = np.arange(offset // unit, last)
     rank, start = _owner_of_units(workload, file, units), units * unit
-    if inside < end:
+    if max(inside, offset) < end:
         rank, start = np.append(rank, NOBODY), np.append(start, max(inside, offset))
     start = np.maximum(start, offset)
-    change = np.flatnonzero(np.diff(rank, prepend=NOBODY - SEVERAL - 9) != 0)
-    rank, start = rank[change].astype(np.int32), start[change]
-    return Owners(rank, start, np.diff(start, append=end))
+    change = np.flatnonzero(np.diff(rank, prepend=SEVERAL - 1) != 0)
+    start = start[change]
+    return Owners(rank[change].astype(np.int32), start, np.diff(start, append=end))
 
 
 def _owner_of_units(workload: Workload, file: int, units: _Ints) -> Any:

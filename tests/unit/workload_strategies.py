@@ -39,8 +39,8 @@ def workloads(draw, **fixed):
         "barriers": draw(st.booleans()),
         "stonewall": draw(st.integers(0, 5)),
     }
-    values |= draw(_interface(values["api"]))
     values |= fixed
+    values = {**draw(_interface(values["api"])), **values}
     return _repaired(values)
 
 
