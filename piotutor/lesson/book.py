@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import tempfile
@@ -177,16 +178,13 @@ class Lesson:
         return recorded.load(self.name, name)
 
     def _instead(self, name: str, reason: PiotutorError, views: tuple[str, ...]) -> Recorded:
-        from IPython.display import HTML, display
-
-        from piotutor.live import still
-
         try:
             run = self.recorded(name)
         except UsageError:
             raise reason from None
-        display(HTML(f"<p><strong>It can't run here:</strong> {escape(str(reason))}</p>"), run)
-        display(HTML(still(run.trace, views)))
+        show: Any = importlib.import_module("IPython.display")
+        show.display(show.HTML(f"<p><strong>It can't run here:</strong> {escape(str(reason))}</p>"))
+        show.display(run, *(_still(run, view) for view in views))
         return run
 
     def _run(self, name: str) -> Any:
@@ -206,10 +204,17 @@ class Lesson:
 
     @property
     def _progress(self) -> str:
-        done = journal.passed(self.name) & set(self.content.checks)
-        return f"({self.content.minutes} minutes, checks passed: {len(done)} of {len(self.content.checks)})"
+        checks = self.content.checks
+        done = f"{len(journal.passed(self.name) & set(checks))} of {len(checks)}"
+        return f"({self.content.minutes} minutes, checks passed: {done})"
 
     def _repr_html_(self) -> str:
         return (
             f"<p><strong>{self.name} · {escape(self.content.title)}</strong> {self._progress}</p>"
         )
+
+
+def _still(run: Recorded, view: str) -> Any:
+    """Draw the static twin of a live view: ``plots/VIEW.py`` has ``plot_VIEW``."""
+    module = importlib.import_module(f"piotutor.plots.{view}")
+    return getattr(module, f"plot_{view}")(run.trace)

@@ -37,9 +37,8 @@ class Comparison:
         told = [] if self.predicted is None else [f"You predicted {self._in_words(option)}."]
         if self.question.unit is not None:
             measured = "unknown here" if self.measured is None else with_unit(self.measured, unit)
-            told.append(
-                f"Model: {with_unit(self.question.right.value, unit)}; measured: {measured}."
-            )
+            rule = with_unit(self.question.right.value, unit)
+            told.append(f"The rule: {rule}; measured: {measured}.")
         elif option.misconception is not None or self.predicted is None:
             told.append(f"Right is {self._in_words(self.question.right)}.")
         if option.misconception is not None:
@@ -61,7 +60,8 @@ class Comparison:
     def _picture(self) -> str:
         if self.question.unit is None:
             return ""
-        from piotutor.plots.prediction import plot_prediction, prediction_data
+        from piotutor.plots.prediction import plot_prediction, prediction_alt, prediction_data
+        from piotutor.plots.style import figure_html
 
         data = prediction_data(
             predicted=None if self.predicted is None else float(self.predicted),
@@ -69,4 +69,4 @@ class Comparison:
             measured=self.measured,
             unit=self.question.unit,
         )
-        return plot_prediction(data)._repr_html_()
+        return figure_html(plot_prediction(data), prediction_alt(data))

@@ -42,9 +42,10 @@ def trace(*rows):
 
 class FakeRun:
     workload = WORKLOAD.replace(test_file="/secret/data")
-    environment = {"mpi": "MPICH", "filesystem": "ext4", "host": "secret", "path": "/secret"}
 
     def __init__(self, *rows):
+        place = {"mpi": "MPICH", "filesystem": "ext4", "host": "secret", "path": "/secret"}
+        self.environment = place
         self.trace = trace(*rows)
 
 
@@ -61,7 +62,6 @@ def live(monkeypatch):
         return FakeRun()
 
     module.watch, module.broken = watch, None
-    module.still = lambda trace, views: f"<p>still of {len(trace)}</p>"
     monkeypatch.setitem(sys.modules, "piotutor.live", module)
     return module
 
@@ -182,7 +182,7 @@ def test_compare_shows_a_picture_with_words(live):
     watch(lesson)
     html = lesson.compare("calls")._repr_html_()
     assert "<figure><img alt=" in html
-    assert "you: 8 calls, the rule: 32 calls, the run: 4 calls" in html
+    assert "you predicted 8 calls, the model says 32 calls, measured 4 calls" in html
 
 
 def test_a_choice_is_answered_in_words(live):

@@ -160,9 +160,8 @@ def _compare(number: int, said: int, is_: int) -> Point:
     rule = f"({segment} x 4 + {RANK}) x 131,072 + {transfer} x 65,536 = {is_:,}"
     if said == is_:
         return Point(True, f"Call {number + 1}: {rule}.")
-    return Point(
-        False, f"Call {number + 1}: not {said:,}. Segment {segment}, transfer {transfer}: {rule}."
-    )
+    where = f"segment {segment}, transfer {transfer}"
+    return Point(False, f"Call {number + 1} is not at {said:,}: it is {where}, so {rule}.")
 
 
 def _offsets(workload: Workload, rank: int = RANK) -> list[int]:
