@@ -50,7 +50,7 @@ class Follower:
         """Whether every file that was seen is closed and read to its end."""
         return all(tail.finished for tail in self._tails.values())
 
-    def poll(self, everything: bool = False) -> np.ndarray:
+    def poll(self, everything: bool = False, most: int | None = None) -> np.ndarray:
         """Return the records that became whole since the last poll, sorted by start.
 
         ``file`` indexes `files`; ``parent`` is as stored, an index into one rank's file.
@@ -60,6 +60,8 @@ class Follower:
         everything : bool
             Look through every gap: for the last poll, when the job is over. (A rank that was
             killed has not closed its file.)
+        most : int, optional
+            Look at about so many files, in turn; by default at all, as for the last poll.
 
         Raises
         ------
@@ -69,8 +71,9 @@ class Follower:
         self._discover()
         self._turn += 1
         parts = []
+        rounds = 1 if most is None else -(-len(self._tails) // most)
         for place, tail in enumerate(self._tails.values()):
-            if tail.finished:
+            if tail.finished or place % rounds != self._turn % rounds:
                 continue
             found = tail.poll(everything, wander=self._turn % len(self._tails) == place)
             for records in found:
