@@ -1,1 +1,93 @@
-"""Pictures of traces, each with a finding as its title and a text alternative."""
+"""Pictures of traces, each with a finding as its title and a text alternative.
+
+`KINDS` names the pictures; `figure` draws one of them, `alt_text` describes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from piotutor.errors import UsageError
+from piotutor.plots import (
+    access_map,
+    extents,
+    latency,
+    pattern_map,
+    prediction,
+    style,
+    tank,
+    throughput,
+    timeline,
+)
+from piotutor.plots.style import Style
+from piotutor.trace import Trace
+
+__all__ = [
+    "KINDS",
+    "Style",
+    "access_map",
+    "alt_text",
+    "figure",
+    "latency",
+    "pattern_map",
+    "prediction",
+    "style",
+    "tank",
+    "throughput",
+    "timeline",
+]
+
+
+class Kind(NamedTuple):
+    """The functions of one picture: numbers, drawing, description."""
+
+    data: Callable[..., Any]
+    plot: Callable[..., Figure]
+    alt: Callable[[Any], str]
+
+
+KINDS = {
+    "access_map": Kind(access_map.access_map_data, access_map.plot_access_map, extents.access_alt),
+    "throughput": Kind(
+        throughput.throughput_data, throughput.plot_throughput, throughput.throughput_alt
+    ),
+    "latency": Kind(latency.latency_data, latency.plot_latency, latency.latency_alt),
+    "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
+    "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
+}
+
+
+def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: Any) -> Figure:
+    """Draw one picture of a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+    kind : str
+        ``access_map``, ``throughput``, ``latency``, ``timeline`` or ``tank``.
+    style : Style, optional
+        Sizes of type and lines.
+    **options
+        Those of the picture's data function.
+
+    Raises
+    ------
+    UsageError
+        There is no such picture.
+    """
+    return _kind(kind).plot(trace, style=style, **options)
+
+
+def alt_text(trace: Trace, kind: str, **options: Any) -> str:
+    """Describe one picture of a trace for a reader who can't see it."""
+    found = _kind(kind)
+    return found.alt(found.data(trace, **options))
+
+
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise UsageError(f"{name!r} is no picture: use one of {', '.join(KINDS)}")
+    return KINDS[name]

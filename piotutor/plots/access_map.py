@@ -171,7 +171,7 @@ def _draw_map(ax: Axes, data: AccessData) -> None:
         ax.set(xlabel=f"{place} ({unit})")
         _rank_ticks(ax, data.ranks)
         style.scaled(ax.xaxis, size)
-        lines = ax.axvline
+        lines: Any = ax.axvline
     else:
         place = "offset in the file" if len(data.files) < 2 else "offset, file after file"
         scale, name = style.time_axis(data.seconds)

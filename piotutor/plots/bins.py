@@ -12,8 +12,9 @@ import numpy as np
 
 
 def to_bins(values: np.ndarray, low: int, high: int, bins: int) -> np.ndarray:
-    """Number the bin of each integer; ``[low, high)`` is cut into equal `bins`."""
-    return np.clip((values - low) * bins // max(1, high - low), 0, bins - 1)
+    """Return the bin of each integer; ``[low, high)`` is cut into equal `bins`."""
+    place: np.ndarray = np.clip((values - low) * bins // max(1, high - low), 0, bins - 1)
+    return place
 
 
 def spread(
@@ -56,7 +57,8 @@ def spread(
     total += _sum(row + first, rate * (first + 1 - start), shape)
     total += _sum(row + last, rate * (end - last), shape)
     slope = _sum(row + first + 1, rate, shape) - _sum(row + last, rate, shape)
-    return total + np.cumsum(slope, axis=1)
+    total += np.cumsum(slope, axis=1)
+    return total
 
 
 def _sum(key: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -68,13 +70,13 @@ class Cover(NamedTuple):
 
     Attributes
     ----------
-    count : numpy.ndarray
+    touches : numpy.ndarray
         Touches of each cell.
     owner : numpy.ndarray
         Owner of all of them, -1 where there were none, -2 where there were several owners.
     """
 
-    count: np.ndarray
+    touches: np.ndarray
     owner: np.ndarray
 
 

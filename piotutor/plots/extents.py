@@ -145,7 +145,7 @@ def extents_data(
 
 
 def _rows(extents: Extents) -> tuple[np.ndarray, Extents]:
-    """Number the ranks by row; fast for many records of few ranks."""
+    """Replace ranks by their rows; fast for many records of few ranks."""
     lowest = int(extents.rank.min()) if len(extents.rank) else 0
     ranks = np.flatnonzero(np.bincount(extents.rank - lowest)) + lowest
     row = np.zeros(int(ranks.max(initial=0)) - lowest + 1, np.int32)
@@ -169,11 +169,9 @@ def _cover(
         return bins.cover(x, (extents.rank, extents.rank), extents.rank, (ranks, columns))
     y = (bins.to_bins(extents.offset, 0, size, rows), bins.to_bins(last, 0, size, rows))
     scale = columns / max(seconds, 1e-9)
-    x = tuple(
-        np.minimum((time * scale).astype(np.int32), columns - 1)
-        for time in (extents.start, extents.end)
-    )
-    return bins.cover((x[0], x[1]), y, extents.rank, shape)
+    first = np.minimum((extents.start * scale).astype(np.int32), columns - 1)
+    final = np.minimum((extents.end * scale).astype(np.int32), columns - 1)
+    return bins.cover((first, final), y, extents.rank, shape)
 
 
 def _order(extents: Extents) -> Order:
@@ -228,7 +226,7 @@ def _sharing(data: AccessData) -> str:
         return "one rank does it all"
     if order is None:
         cover = data.cover
-        shared = 0.0 if cover is None else np.mean(cover.owner[cover.count > 0] == -2)
+        shared = 0.0 if cover is None else np.mean(cover.owner[cover.touches > 0] == -2)
         return f"{ranks} ranks, and {shared:.0%} of the dots belong to several of them"
     if order.back > 0.2:
         return f"{ranks} ranks jump about in the file"

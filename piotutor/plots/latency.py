@@ -126,7 +126,7 @@ def _draw(data: LatencyData, ax: Axes) -> None:
         return empty(ax, "no timed transfers in the trace")
     looks = dict(zip(data.counts, rank_looks(range(2)), strict=False))
     tallest = max(int(count.max()) for count in data.counts.values())
-    ax.set(xscale="log", xlim=(data.edges[0], data.edges[-1]), ylim=(0, 1.35 * tallest))
+    ax.set(xscale="log", xlim=(data.edges[0], 2 * data.edges[-1]), ylim=(0, 1.35 * tallest))
     for place, (op, count) in enumerate(data.counts.items()):
         ax.stairs(count, data.edges, fill=True, alpha=0.85, **hatched(looks[op]))
         _draw_quantiles(ax, data.quantiles[op], looks[op].color, tallest * (1.28 - 0.14 * place))

@@ -2,115 +2,94 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+import math
+from dataclasses import dataclass
+from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from piotutor.plots.style import INK, Picture, Style, rank_looks
-
-_MARKERS = ("D", "o", "s")
+from piotutor.plots.style import Style, Words, hatched, picture, rank_looks
 
 
-class PredictionData(NamedTuple):
-    """Up to three values of one quantity.
+@dataclass(frozen=True)
+class PredictionData:
+    """What the picture shows.
 
     Attributes
     ----------
-    names
-        Who says so: ``you``, ``the rule``, ``the run``.
-    values
-        What they say, in `unit`.
-    unit
-        The unit of all of them.
-    title
-        The finding.
+    values : dict
+        ``you predicted``, ``the model says``, ``measured``: those that are known.
+    unit : str
+        What they count.
     """
 
-    names: tuple[str, ...]
-    values: tuple[float, ...]
+    values: dict[str, float]
     unit: str
-    title: str
-
-    @property
-    def alt(self) -> str:
-        """The picture in words."""
-        said = ", ".join(
-            f"{name}: {value:,.6g} {self.unit}"
-            for name, value in zip(self.names, self.values, strict=True)
-        )
-        return f"{self.title}. On one axis, {said}."
 
 
 def prediction_data(
-    *, predicted: float | None, model: float, measured: float | None, unit: str
+    *, predicted: float | None, model: float | None, measured: float | None, unit: str
 ) -> PredictionData:
-    """Put together what is known.
+    """Collect the values that are known and finite."""
+    given = {"you predicted": predicted, "the model says": model, "measured": measured}
+    known = {
+        name: float(value)
+        for name, value in given.items()
+        if value is not None and math.isfinite(value)
+    }
+    return PredictionData(known, unit)
 
-    Parameters
-    ----------
-    predicted
-        The learner's number; None without one.
-    model
-        What the rule gives.
-    measured
-        What the run gave; None where it can't be known.
-    unit
-        The unit of all three.
-    """
-    said = {"you": predicted, "the rule": model, "the run": measured}
-    known = {name: value for name, value in said.items() if value is not None}
-    return PredictionData(tuple(known), tuple(known.values()), unit, _finding(known))
+
+def prediction_finding(data: PredictionData) -> str:
+    """Say how far the prediction was from the measurement, or from the model."""
+    guess = data.values.get("you predicted")
+    told = "measured" if "measured" in data.values else "the model says"
+    truth = data.values.get(told)
+    if guess is None or truth is None:
+        return "Model and measurement" if truth is not None else "Nothing to compare yet"
+    if math.isclose(guess, truth, rel_tol=1e-9, abs_tol=1e-12):
+        return "Your prediction holds"
+    if guess > 0 and truth > 0:
+        factor = max(guess, truth) / min(guess, truth)
+        return f"Your prediction was {factor:.3g} times too {'high' if guess > truth else 'low'}"
+    return f"You predicted {guess:,.6g}, and it is {truth:,.6g}"
+
+
+def prediction_alt(data: PredictionData) -> str:
+    """Describe the picture for a reader who can't see it."""
+    if not data.values:
+        return "An empty picture: nothing was predicted or measured."
+    parts = (f"{name} {value:,.6g} {data.unit}" for name, value in data.values.items())
+    return f"Bars on one axis: {', '.join(parts)}."
 
 
 def plot_prediction(
-    data: PredictionData, ax: Axes | None = None, style: Style | None = None
-) -> Picture:
-    """Draw the values as marks on one axis, each with its name and number.
+    data: PredictionData, *, ax: Axes | None = None, style: Style | None = None
+) -> Figure:
+    """Draw prediction, model and measurement as bars.
 
     Parameters
     ----------
-    data
-        What is known.
-    ax
-        Draw here; without it in a figure of its own.
-    style
+    data : PredictionData
+    ax : Axes, optional
+        Draw without title here.
+    style : Style, optional
         Sizes of type and lines.
     """
-    style = style or Style()
-    with style.applied():
-        if ax is None:
-            ax = style.figure(height=1.9).add_subplot()
-        figure = cast(Picture, ax.figure)
-        figure.alt = data.alt
-        for row, value in enumerate(data.values):
-            _mark(ax, row, value, style)
-        ax.set_yticks([-row for row in range(len(data.names))], data.names)
-        ax.set_ylim(0.6 - len(data.names), 0.6)
-        ax.set_xlim(*_limits(data.values))
-        ax.set_xlabel(data.unit)
-        ax.set_title(data.title, weight="bold")
-    return figure
+    words = Words(prediction_finding(data), "", prediction_alt(data))
+    return picture(partial(_draw, data), words, ax, style, height=2.6)
 
 
-def _mark(ax: Axes, row: int, value: float, style: Style) -> None:
-    color = rank_looks([row])[0].color
-    ax.hlines(-row, 0, value, color=color, lw=style.line * 2)
-    ax.plot(value, -row, _MARKERS[row], color=color, ms=style.font * 0.9, mec=INK)
-    beside = {"xytext": (style.font, 0), "textcoords": "offset points", "va": "center"}
-    ax.annotate(f"{value:,.6g}", (value, -row), **beside)
-
-
-def _limits(values: tuple[float, ...]) -> tuple[float, float]:
-    low, high = min(0.0, *values), max(0.0, *values)
-    span = (high - low) or 1.0
-    return (low - 0.02 * span if low < 0 else 0.0), high + 0.12 * span
-
-
-def _finding(known: dict[str, float]) -> str:
-    if "the run" not in known:
-        return "The run could not measure it here"
-    agree = abs(known["the rule"] - known["the run"]) <= 0.02 * max(1.0, abs(known["the rule"]))
-    rule = "The run did what the rule says" if agree else "The run differs from the rule"
-    if "you" not in known:
-        return rule
-    return f"{rule}; {'so did you' if known['you'] == known['the rule'] else 'you said otherwise'}"
+def _draw(data: PredictionData, ax: Axes) -> None:
+    looks = rank_looks(range(3))
+    colors = dict(zip(("measured", "you predicted", "the model says"), looks, strict=True))
+    for row, (name, value) in enumerate(data.values.items()):
+        ax.barh(row, value, 0.7, **hatched(colors[name]))
+        ax.annotate(
+            f"{value:,.6g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center"
+        )
+    ax.set_yticks(range(len(data.values)), [*data.values])
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel(data.unit)

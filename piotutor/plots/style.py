@@ -77,7 +77,8 @@ class Style:
 
     def applied(self) -> AbstractContextManager[None]:
         """Return a context in which matplotlib draws in this style."""
-        return mpl.rc_context({**mpl.rcParamsDefault, **self._settings()})
+        settings: Any = {**mpl.rcParamsDefault, **self._settings()}
+        return mpl.rc_context(settings)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -147,7 +148,7 @@ def handle(look: Look, label: str) -> Patch:
     return Patch(label=label, **hatched(look))
 
 
-def rank_legend(ax: Axes, ranks: Sequence[int] | np.ndarray, more: Sequence[Patch] = ()) -> None:
+def rank_legend(ax: Axes, ranks: Sequence[int] | np.ndarray, more: Sequence[Any] = ()) -> None:
     """Name the ranks' looks above an axes; of many ranks only the first and the last."""
     looks, names = rank_looks(ranks), [f"rank {rank}" for rank in ranks]
     shown = range(len(names)) if len(names) <= len(_OKABE_ITO) else (0, len(names) - 1)
@@ -156,7 +157,11 @@ def rank_legend(ax: Axes, ranks: Sequence[int] | np.ndarray, more: Sequence[Patc
 
 def top_legend(ax: Axes, handles: Sequence[Any]) -> None:
     """Put a legend above an axes, in rows of five."""
-    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.2}
+    place: dict[str, Any] = {
+        "loc": "lower left",
+        "bbox_to_anchor": (0.0, 1.0),
+        "borderaxespad": 0.2,
+    }
     ax.legend(handles=handles, ncols=min(5, len(handles)), columnspacing=1.2, **place)
 
 
@@ -165,16 +170,17 @@ def finish(figure: Figure, words: Words, style: Style) -> Figure:
     width = figure.get_figwidth() * 72 / (style.font * 1.25 * 0.62)
     wrapped = textwrap.fill(words.title, int(width))
     figure.suptitle(wrapped, x=0.01, ha="left", weight="bold", fontsize=style.font * 1.25)
-    figure.supxlabel(
-        words.badge,
-        x=0.99,
-        ha="right",
-        fontsize=style.font * 0.8,
-        color="white",
-        bbox={"facecolor": SEVERAL, "edgecolor": "none", "boxstyle": "round,pad=0.3"},
-    )
+    if words.badge:
+        figure.supxlabel(
+            words.badge,
+            x=0.99,
+            ha="right",
+            fontsize=style.font * 0.8,
+            color="white",
+            bbox={"facecolor": SEVERAL, "edgecolor": "none", "boxstyle": "round,pad=0.3"},
+        )
     if isinstance(figure, Picture):
-        figure.alt = f"{words.title}. {words.alt} ({words.badge})"
+        figure.alt = f"{words.title}. {words.alt}" + f" ({words.badge})" * bool(words.badge)
     return figure
 
 

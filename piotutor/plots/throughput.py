@@ -109,7 +109,7 @@ def throughput_finding(data: ThroughputData) -> str:
     """Say how fast it was, and which way was faster."""
     if not data.phases:
         return "Nothing was transferred"
-    best = {}
+    best: dict[str, float] = {}
     for phase in data.phases:
         best[phase.op] = max(best.get(phase.op, 0.0), phase.bandwidth)
     text = " and ".join(f"{op} {format_rate(rate)}" for op, rate in best.items())

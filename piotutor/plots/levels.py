@@ -1,0 +1,225 @@
+"""What the tank is filled from: levels of bytes over time, and what they tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from piotutor.metrics import transfers
+from piotutor.plots import bins
+from piotutor.plots.style import badge
+from piotutor.trace import UNKNOWN, Layer, Op, Trace
+from piotutor.units import format_seconds, format_size
+
+_STEPS = 600
+
+
+class Curve(NamedTuple):
+    """Bytes over time: seconds since the first call of the application, and bytes."""
+
+    time: np.ndarray
+    value: np.ndarray
+
+    def at(self, when: float) -> float:
+        """Return the value at a time, between samples by a straight line."""
+        return float(np.interp(when, self.time, self.value))
+
+
+class Mark(NamedTuple):
+    """A moment at which bytes were safe with somebody: the last write or fsync returned."""
+
+    name: str
+    time: float
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class TankData:
+    """What the tank shows. A curve that couldn't be measured is None; `why` says why.
+
+    Attributes
+    ----------
+    written, read : Curve or None
+        Bytes that the application's calls had moved; None where it made no such calls.
+    to_device, from_device : Curve or None
+        Bytes that the device had written and read since the first call, for everybody.
+    dirty : Curve or None
+        Bytes of the files that were only in memory.
+    resident, size : Curve or None
+        Bytes of the files that were in memory, and the files' whole size.
+    marks : list of Mark
+        When the last write and the last fsync returned, and the bandwidth up to there.
+    why : dict
+        ``device`` and ``residency``: why a lane is empty, else what it was read from.
+    end : float
+        Last moment shown, in seconds.
+    badge : str
+        How it came about, and on what.
+    """
+
+    written: Curve | None
+    read: Curve | None
+    to_device: Curve | None
+    from_device: Curve | None
+    dirty: Curve | None
+    resident: Curve | None
+    size: Curve | None
+    marks: list[Mark]
+    why: dict[str, str]
+    end: float
+    badge: str
+
+
+def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
+    """Compute the tank: the application's calls and the samples beside them on one time axis.
+
+    Parameters
+    ----------
+    trace : Trace
+        With the records of a sampler; without them those lanes are None.
+    steps : int
+        Points of the application's curves. They are exact there: every call counts.
+    """
+    start, end = trace.columns("start", "end")
+    app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
+    samples = trace.column("op") == Op.SAMPLE
+    began = int(start[app].min()) if app.any() else int(start.min(initial=0))
+    last = max(int(end[app].max(initial=began)), int(end[samples].max(initial=began)))
+    span = max(last - began, 1)
+    device = _device(trace, began)
+    files = _files(trace, began)
+    return TankData(
+        written=_moved(trace, Op.WRITE, began, span, steps),
+        read=_moved(trace, Op.READ, began, span, steps),
+        to_device=device[0],
+        from_device=device[1],
+        dirty=files[2],
+        resident=files[1],
+        size=files[0],
+        marks=_marks(trace, began),
+        why={name: str(trace.meta.get(name, _MISSING)) for name in ("device", "residency")},
+        end=span / 1e9,
+        badge=badge(trace),
+    )
+
+
+_MISSING = "unavailable here: nothing was sampled during this run"
+
+
+def _moved(trace: Trace, op: int, began: int, span: int, steps: int) -> Curve | None:
+    mask = transfers(trace, op)
+    if not mask.any():
+        return None
+    start, end = (trace.column(name)[mask] - began for name in ("start", "end"))
+    size = np.maximum(trace.column("result")[mask], 0)
+    zero = np.zeros(len(start), np.int64)
+    each = bins.spread(zero, start * (steps / span), end * (steps / span), size, (1, steps))
+    return Curve(np.linspace(0, span / 1e9, steps + 1), np.append(0, np.cumsum(each)))
+
+
+def _device(trace: Trace, began: int) -> tuple[Curve | None, Curve | None]:
+    """Return what the device wrote and read, counted from the first call."""
+    records = trace.records[trace.where(layer=Layer.DEVICE, op=Op.SAMPLE)]
+    if not len(records):
+        return None, None
+    time = (records["start"] - began) / 1e9
+    written, read = (Curve(time, records[name].astype(float)) for name in ("length", "result"))
+    return _from_zero(written), _from_zero(read)
+
+
+def _from_zero(curve: Curve) -> Curve:
+    return Curve(curve.time, curve.value - curve.at(0))
+
+
+def _files(trace: Trace, began: int) -> tuple[Curve | None, Curve | None, Curve | None]:
+    """Return size, resident and dirty bytes of all files together; None where any is unknown."""
+    records = trace.records[trace.where(layer=Layer.POSIX, op=Op.SAMPLE)]
+    if not len(records):
+        return None, None, None
+    moments, place = np.unique(records["start"], return_inverse=True)
+    time = (moments - began) / 1e9
+
+    def total(values: np.ndarray, unknown: np.ndarray) -> Curve | None:
+        if unknown.any():
+            return None
+        return Curve(time, np.bincount(place, values.astype(float)))
+
+    resident, dirty = records["result"], records["aux"]
+    known = np.zeros(len(records), bool)
+    return (
+        total(records["length"], known),
+        total(resident, resident < 0),
+        total(dirty, dirty == UNKNOWN),
+    )
+
+
+def _marks(trace: Trace, began: int) -> list[Mark]:
+    writes = transfers(trace, Op.WRITE)
+    if not writes.any():
+        return []
+    size = int(np.maximum(trace.column("result")[writes], 0).sum())
+    last = (int(trace.column("end")[writes].max()) - began) / 1e9
+    marks = [Mark("last write returns", last, size / max(last, 1e-9))]
+    syncs = trace.where(layer=Layer.APP, op=Op.SYNC)
+    synced = (int(trace.column("end")[syncs].max(initial=began)) - began) / 1e9
+    if synced > last:
+        marks.append(Mark("fsync returns", synced, size / synced))
+    return marks
+
+
+def tank_finding(data: TankData) -> str:
+    """Say what the device had done when the application was told that it was done."""
+    if data.written is not None and data.marks:
+        return _finding_of_writes(data, data.written.value[-1])
+    if data.read is not None:
+        return _finding_of_reads(data, data.read.value[-1])
+    return "The application moved nothing"
+
+
+def _finding_of_writes(data: TankData, total: float) -> str:
+    mark = data.marks[0]
+    if data.to_device is not None:
+        share = min(1.0, max(0.0, data.to_device.at(mark.time)) / total)
+        return f"When the last write returned, {share:.0%} of the bytes were at the device"
+    if data.dirty is not None:
+        share = min(1.0, data.dirty.at(mark.time) / total)
+        return f"When the last write returned, {share:.0%} of the bytes were only in memory"
+    return f"The last write returned after {format_seconds(mark.time)}; what it reached is unknown"
+
+
+def _finding_of_reads(data: TankData, total: float) -> str:
+    if data.from_device is None:
+        return f"{format_size(int(total))} were read; from where is unknown here"
+    share = min(1.0, max(0.0, data.from_device.value[-1]) / total)
+    return f"Of the bytes read, the device delivered {share:.0%}; the rest came from memory"
+
+
+def tank_alt(data: TankData) -> str:
+    """Describe the picture for a reader who can't see it."""
+    told = [f"Time runs to the right, {format_seconds(data.end)} in all"]
+    for mark in data.marks:
+        told.append(f"the {mark.name} after {format_seconds(mark.time)}{_then(data, mark)}")
+    if data.read is not None:
+        told.append(f"the application read {format_size(round(data.read.value[-1]))}")
+        if data.from_device is not None:
+            told.append(f"the device read {format_size(round(data.from_device.value[-1]))}")
+    for lane, curve in (("device", data.to_device), ("residency", data.resident)):
+        if curve is None:
+            told.append(f"{lane}: {data.why[lane]}")
+    return "; ".join(told) + "."
+
+
+def _then(data: TankData, mark: Mark) -> str:
+    known = {
+        "written by the application": data.written,
+        "only in memory": data.dirty,
+        "at the device": data.to_device,
+    }
+    parts = [
+        f"{format_size(round(curve.at(mark.time)))} {name}"
+        for name, curve in known.items()
+        if curve is not None
+    ]
+    return f", with {', '.join(parts)}"
