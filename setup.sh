@@ -84,6 +84,7 @@ choose_stacks() {
         why="Debian or Ubuntu, whose parallel HDF5 fits PyPI's MPICH"
     fi
     if [ -n "${MPICC:-}" ]; then
+        command -v "$MPICC" >/dev/null || die "MPICC=$MPICC is no program"
         stacks="site $stacks"
         why="MPICC is set: $MPICC"
     fi
@@ -134,8 +135,9 @@ wipe() { # only ever what we made
     esac
 }
 
-make_venv() { # anew where one is half made, of another place, another Python or another MPI
-    place="$V $("$PYTHON" -V) ${MPICC:-}"
+# Anew where one is half made, was moved, or is of another Python or another MPI.
+make_venv() { # make_venv MPI
+    place="$V $("$PYTHON" -V) $1"
     if [ -e "$V/.piotutor-unfinished" ] || ! "$V/bin/python" -c 'import pip' 2>/dev/null ||
         [ "$(cat "$V/.piotutor-place" 2>/dev/null)" != "$place" ]; then
         wipe
@@ -168,8 +170,8 @@ new_venv() {
 }
 
 # What every stack but conda has in common: MPI first, then piotutor with all it needs.
-base() { # base MPI-PACKAGE ...
-    make_venv &&
+base() { # base [MPI-PACKAGE]
+    make_venv "${1:-$MPICC}" &&
         install "installing Python packages" --no-build-isolation --only-binary mpi4py \
             --only-binary h5py 'setuptools>=77' mpi4py "$@" &&
         install_piotutor
@@ -256,10 +258,6 @@ hdf5_from_bundle() {
 # A cluster's own MPI, and its HDF5 where there is one. How ranks are started is the site's own
 # affair (often not at all on a login node), so nothing is tried out here.
 stack_site() {
-    command -v "$MPICC" >/dev/null || {
-        say "MPICC=$MPICC is no program"
-        return 1
-    }
     base && build_tools || return
     [ -e "$V/.piotutor-mpi4py" ] || build "building mpi4py with $MPICC, some minutes" mpi4py \
         "MPICC=$MPICC" || return
@@ -408,8 +406,7 @@ finish() {
 
 do_lab() {
     set_up lab
-    [ "$(id -u)" != 0 ] || set -- --allow-root "$@"
-    exec "$V/bin/jupyter" lab "$ROOT/notebooks" --ip=127.0.0.1 "$@"
+    exec "$V/bin/piotutor" lab -- "$@"
 }
 
 do_lint() {
