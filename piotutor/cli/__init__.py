@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from piotutor.cli import doctor, lab, pattern, report, run
-from piotutor.cli.parser import Parser, Version, complete
+from piotutor.cli.parser import Parser, Version, complete, read
 from piotutor.errors import PiotutorError, UsageError
 
 __all__ = ["main", "make_parser"]
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser = make_parser()
         complete(parser)
-        options = parser.parse_args(arguments)
+        options = read(parser, arguments)
         code = int(options.act(options))
         sys.stdout.flush()
         return code

@@ -26,16 +26,14 @@ def add_to(commands: Any) -> None:
     """Add the subcommand."""
     about = "open JupyterLab on the lessons"
     parser = add_command(commands, "lab", act, about, _EXAMPLES)
-    parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="options of JupyterLab"
-    )
+    parser.set_defaults(rest=[])
 
 
 def act(options: argparse.Namespace) -> NoReturn:
     """Become JupyterLab."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise UsageError("JupyterLab isn't installed here: pip install 'piotutor[lab]'")
-    argv = command(find_notebooks(), options.arguments, root=os.geteuid() == 0)
+    argv = command(find_notebooks(), options.rest, root=os.geteuid() == 0)
     os.execv(argv[0], argv)
 
 
@@ -51,10 +49,9 @@ def command(notebooks: Path, arguments: Sequence[str], *, root: bool) -> list[st
     root
         Whether this is the superuser, whom Jupyter refuses unless told not to.
     """
-    given = [argument for argument in arguments if argument != "--"]
     allowed = ["--allow-root"] if root else []
     start = [sys.executable, "-m", "jupyterlab", str(notebooks), "--ip=127.0.0.1"]
-    return [*start, *allowed, *given]
+    return [*start, *allowed, *arguments]
 
 
 def find_notebooks() -> Path:

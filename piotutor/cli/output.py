@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
         text.append("  ".join(cells).rstrip())
     return "\n".join(text)
+
+
+def need_pictures() -> None:
+    """Refuse early what can't be drawn.
+
+    Raises
+    ------
+    UsageError
+        matplotlib isn't installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("pictures need matplotlib: pip install 'piotutor[lab]'")
 
 
 def new_file(name: str, kinds: Sequence[str]) -> Path:
@@ -43,8 +56,11 @@ def new_file(name: str, kinds: Sequence[str]) -> Path:
         raise UsageError(f"{name} exists: nothing is overwritten, choose another name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is not a directory: make it first")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UsageError(f"{path.parent} can't be written: choose another directory")
+    try:
+        path.touch(exist_ok=False)
+        path.unlink()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{name} can't be made: {getattr(error, 'strerror', error)}") from None
     return path
 
 

@@ -38,7 +38,17 @@ class Version(argparse.Action):
         """Print it and end."""
         import piotutor
 
-        parser.exit(message=f"piotutor {piotutor.__version__}\n")
+        print(f"piotutor {piotutor.__version__}")
+        parser.exit()
+
+
+def read(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read a command line; what a command passes on to another program becomes ``rest``."""
+    options, rest = parser.parse_known_args(arguments)
+    if rest and "rest" not in options:
+        parser.error(f"{' '.join(rest)}: not understood")
+    options.rest = rest
+    return options
 
 
 def add_command(commands: Any, name: str, act: Act, about: str, examples: str) -> Parser:

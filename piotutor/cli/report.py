@@ -28,6 +28,7 @@ def add_to(commands: Any) -> None:
 
 def act(options: argparse.Namespace) -> int:
     """Write the report."""
+    output.need_pictures()
     path = output.new_file(options.output, _KINDS)
     from piotutor import report
 

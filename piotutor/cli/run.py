@@ -38,7 +38,7 @@ def add_to(commands: Any) -> None:
     parser = add_command(commands, "run", act, about, _EXAMPLES)
     shown = parser.add_argument_group("Output")
     shown.add_argument("--json", action="store_true", help="all numbers as JSON")
-    shown.add_argument("--plot", metavar="FILE", help="draw the access map into a new .png or .svg")
+    shown.add_argument("--plot", metavar="FILE", help="draw the access map into a new .png")
     shown.add_argument("--live", action="store_true", help="show ranks and offsets while it runs")
     bounds = parser.add_argument_group("Bounds")
     bounds.add_argument(
@@ -56,13 +56,18 @@ def act(options: argparse.Namespace) -> int:
     """Run it and print the result."""
     workload = read_workload(options)
     bounds = read_bounds(options)
-    figure = output.new_file(options.plot, (".png", ".svg")) if options.plot else None
+    figure = None
+    if options.plot is not None:
+        output.need_pictures()
+        figure = output.new_file(options.plot, [".png"])
     from piotutor import runner
 
     job = runner.start(workload, **bounds)
     run = follow(job, _choose_show(options, workload))
     if figure:
-        output.write_new(figure, _draw(run, figure.suffix.lower()))
+        from piotutor import report
+
+        output.write_new(figure, report.access_map(run))
     print(json.dumps(run.result, indent=2) if options.json else describe(run))
     return 0 if run.status == "done" else 1
 
@@ -115,12 +120,6 @@ def _choose_show(options: argparse.Namespace, workload: Workload) -> Show:
     if not sys.stderr.isatty():
         return Nothing()
     return Map(workload, sys.stderr) if options.live else Bar(workload, sys.stderr)
-
-
-def _draw(run: Run, suffix: str) -> bytes:
-    from piotutor import report
-
-    return report.access_map(run, suffix.lstrip("."))
 
 
 def describe(run: Run) -> str:

@@ -1,0 +1,206 @@
+"""A run as one file that needs nothing else: figures, tables, environment, in HTML or PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from piotutor import ior, rundir
+from piotutor.errors import UsageError
+from piotutor.plots import style
+from piotutor.plots.access_map import plot_access_map
+from piotutor.plots.latency import plot_latency
+from piotutor.plots.tank import plot_tank
+from piotutor.plots.throughput import plot_throughput
+from piotutor.plots.timeline import plot_timeline
+from piotutor.results import Run
+from piotutor.units import format_count, format_rate, format_seconds, format_size
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 64rem; margin: 2rem auto;
+  padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+caption { text-align: left; font-weight: bold; padding: .3rem 0; }
+th, td { padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ccc; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+table.names td { text-align: left; overflow-wrap: anywhere; }
+img { max-width: 100%; } figure { margin: 1.5rem 0; break-inside: avoid; }
+code, pre { background: #f2f2f2; padding: .1rem .3rem; white-space: pre-wrap; }
+.badge { background: #4d4d4d; color: white; padding: .2rem .6rem; border-radius: .4rem; }
+.warn { border-left: .4rem solid #d55e00; padding-left: .8rem; }
+"""
+# The page may load nothing: figures are in it, and a browser is told so.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_FROM = {
+    "direct": "past the page cache",
+    "after-evict": "after the files were seen to be out of memory",
+    "cache": "from memory, which proves little",
+}
+Rows = Iterable[Sequence[str]]
+
+
+def find_run(where: str) -> Run:
+    """Open a run by its directory, its name, or as the ``latest``.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    PiotutorError
+        It is damaged.
+    """
+    runs = rundir.state_dir() / "runs"
+    if where == "latest":
+        found = [path.parent for path in runs.glob("*/result.json")]
+        if not found:
+            raise UsageError(f"there is no finished run in {runs} yet")
+        return Run(max(found, key=lambda run: (run / "result.json").stat().st_mtime_ns))
+    named = [path for path in (Path(where).expanduser(), runs / where) if path.is_dir()]
+    if not named:
+        raise UsageError(f"{where} is no run: give its directory, its name, or latest")
+    return Run(named[0])
+
+
+def access_map(run: Run) -> bytes:
+    """Draw which rank touched which bytes when, as a PNG."""
+    return style.figure_png(plot_access_map(run.trace))
+
+
+def figures(run: Run) -> Iterator[Figure]:
+    """Draw every figure of a run, one after the other."""
+    trace = run.trace
+    ops = list(dict.fromkeys(phase["op"] for phase in run.result["phases"]))
+    for op in ops:
+        yield plot_access_map(trace, op=op)
+    plots: tuple[Callable[..., Figure], ...] = (
+        plot_throughput,
+        plot_latency,
+        plot_timeline,
+        plot_tank,
+    )
+    yield from (plot(trace) for plot in plots if ops)
+
+
+def png(run: Run) -> bytes:
+    """Draw all figures of a run below one another, as one PNG."""
+    from PIL import Image  # matplotlib brings it
+
+    images = [Image.open(io.BytesIO(style.figure_png(figure))) for figure in figures(run)]
+    if not images:
+        raise UsageError(f"{run.name} has no transfers to draw: its report can be .html")
+    width, height = max(i.width for i in images), sum(i.height for i in images)
+    page = Image.new("RGB", (width, height), "white")
+    top = 0
+    for image in images:
+        page.paste(image, (0, top))
+        top += image.height
+    out = io.BytesIO()
+    page.save(out, format="png")
+    return out.getvalue()
+
+
+def html(run: Run) -> bytes:
+    """Write a run as one HTML page: figures with text alternatives, numbers, environment."""
+    body = "\n".join([*_head(run), *_numbers(run), *_pictures(run), *_place(run)])
+    title = escape(f"piotutor: {run.name}")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style></head>\n'
+        f"<body>\n{body}\n</body></html>\n"
+    ).encode("utf-8", "replace")
+
+
+def _head(run: Run) -> Iterator[str]:
+    yield f"<h1>{escape(run.name)}</h1>"
+    yield f'<p><span class="badge">{escape(style.badge(run.trace))}</span></p>'
+    yield f"<p>The same for IOR: <code>{escape(ior.command(run.workload))}</code></p>"
+    if run.result["dropped"]:
+        lost = format_count(run.result["dropped"])
+        yield f'<p class="warn">{lost} events were dropped: figures and counts are partial.</p>'
+    if run.status != "done":
+        problem = run.result.get("problem") or run.status
+        yield f'<p class="warn">The run is {run.status}: {escape(problem)}</p>'
+        yield f"<pre>{escape(run.output[-4000:])}</pre>" if run.output else ""
+
+
+def _numbers(run: Run) -> Iterator[str]:
+    result = run.result
+    header = (
+        "phase",
+        "repetition",
+        "bytes",
+        "operations",
+        "time",
+        "bandwidth",
+        "p50",
+        "p95",
+        "p99",
+    )
+    yield _table("Phases", map(_phase, result["phases"]), header)
+    yield f"<p>{_verified(result)}</p>"
+    layers = [
+        (f"{layer} {op}", format_count(found["operations"]), format_size(found["bytes"]))
+        for layer, ops in result["layers"].items()
+        for op, found in ops.items()
+    ]
+    yield _table("Layers", layers, ("layer", "operations", "bytes"))
+    targets = [
+        (str(t["target"]), format_count(t["operations"]), format_size(t["bytes"]))
+        for t in result["targets"]
+    ]
+    yield _table("Targets", targets, ("target", "operations", "bytes"))
+
+
+def _phase(phase: Mapping[str, Any]) -> tuple[str, ...]:
+    latency = phase["latency"] or {}
+    return (
+        phase["op"],
+        str(phase["repetition"]),
+        format_size(phase["bytes"]),
+        format_count(phase["operations"]),
+        format_seconds(phase["seconds"]),
+        format_rate(phase["bandwidth"]),
+        *(format_seconds(latency[q]) if latency else "-" for q in ("p50", "p95", "p99")),
+    )
+
+
+def _verified(result: Mapping[str, Any]) -> str:
+    if not result["verified_from"]:
+        return "Nothing was verified."
+    source = _FROM[result["verified_from"]]
+    return f"{format_size(result['verified_bytes'])} were verified, read {source}."
+
+
+def _pictures(run: Run) -> Iterator[str]:
+    for figure in figures(run):
+        yield style.figure_html(figure, getattr(figure, "alt", ""))
+
+
+def _place(run: Run) -> Iterator[str]:
+    yield _table("Environment", _pairs(run.environment), classes="names")
+    hints = run.result["hints"]
+    for kind in ("requested", "verified", "echoed"):
+        title = {"requested": "asked for", "verified": "seen", "echoed": "echoed"}[kind]
+        yield _table(f"Hints {title}", _pairs(hints.get(kind) or {}), classes="names")
+    yield _table("Workload", _pairs(run.workload.to_dict()), classes="names")
+
+
+def _pairs(table: Mapping[str, Any]) -> Rows:
+    return ((str(name), "" if value is None else str(value)) for name, value in table.items())
+
+
+def _table(title: str, rows: Rows, header: Sequence[str] = (), classes: str = "") -> str:
+    """Return a table, or nothing where it has no rows."""
+    body = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    if not body:
+        return ""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    lines = "".join(f"<tr>{row}</tr>" for row in body)
+    return f'<table class="{classes}"><caption>{title}</caption><tr>{head}</tr>{lines}</table>'
