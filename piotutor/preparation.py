@@ -25,8 +25,6 @@ from piotutor.storage import datafiles
 from piotutor.storage.datafiles import DataFiles
 from piotutor.workload import Workload
 
-_SEEDS = 0x7FFFFFFF
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -85,26 +83,17 @@ def place(
     UsageError
         There is no such place.
     """
-    seed = workload.signature or 1 + secrets.randbelow(_SEEDS)
+    count, keep = workload.num_files, workload.keep
     if workload.api == "NULL" or not workload.test_file:
         if workload.api != "NULL" and not workload.write:
             raise UsageError("nothing to read: name a file with -o, or write it first (-w)")
         home = _room(_scratch(state, directory) / run, workload)
-        return datafiles.in_scratch(home, workload.num_files, keep=workload.keep, seed=seed)
+        return datafiles.in_scratch(home, count, keep=keep)
     path = Path(workload.test_file).expanduser().absolute()
-    registry = state / "owned"
     if not workload.write:
-        sizes = [workload.bytes_per_file] * workload.num_files
-        return datafiles.existing(path, sizes, registry=registry, seed=seed)
-    last = workload.signature or (seed + workload.repetitions - 1) & _SEEDS
-    return datafiles.reserve(
-        _room(path, workload),
-        workload.num_files,
-        keep=workload.keep,
-        seed=seed,
-        about={"run": run, "seed": last},
-        registry=registry,
-    )
+        return datafiles.existing(path, [workload.bytes_per_file] * count)
+    path = _room(path, workload)
+    return datafiles.reserve(path, count, keep=keep, run=run, registry=state / "owned")
 
 
 def orders(
@@ -144,15 +133,13 @@ def rank_environment() -> dict[str, str]:
 
 
 def _job(workload: Workload, data: DataFiles, run_dir: Path, options: Options) -> dict[str, Any]:
-    """Return the job file; what reads a file of ours is told how it was written."""
-    if not workload.write and data.known:
-        workload = workload.replace(signature=workload.signature or data.seed)
+    """Return the job file, which every rank reads."""
     return {
         "format": 1,
         "workload": workload.to_dict(),
         "files": data.files,
         "run_dir": str(run_dir),
-        "seed": data.seed,
+        "seed": 1 + secrets.randbelow(1 << 30),
         "trace_max_bytes": limits.trace_bytes(run_dir, workload.num_tasks),
         "exclusive": workload.write,
         "fail": options.fault,

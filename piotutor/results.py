@@ -18,6 +18,7 @@ from piotutor.trace import Trace
 from piotutor.workload import Workload
 
 _KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
+_OURS = ("PiotutorError", "UsageError")
 _NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
 
 
@@ -151,6 +152,7 @@ def collect(directory: Path) -> Run:
         "verified_from": worker.get("verified_from"),
         "hints": worker.get("hints", _NO_HINTS),
         "mismatches": mismatches,
+        "signature": worker.get("signature"),
         "seconds": ended["seconds"],
         "run_dir": str(directory),
     }
@@ -200,7 +202,7 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
     errors = read_errors(directory)
     if errors:
         first = errors[0]
-        kind = "" if first.get("usage") else f"{first['type']}: "
+        kind = "" if first["type"] in _OURS else f"{first['type']}: "
         return f"rank {first['rank']}: {kind}{first['message']}"
     if ended["reason"]:
         return str(ended["reason"])

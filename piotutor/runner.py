@@ -17,8 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piotutor import ior, preparation, results, rundir
+from piotutor import preparation, results, rundir
 from piotutor.errors import UsageError
+from piotutor.ior import parse
 from piotutor.launch import guard, limits
 from piotutor.launch.local import Local
 from piotutor.results import Run
@@ -274,7 +275,7 @@ def _read(workload: Workload | str | list[str]) -> Workload:
     """Accept an IOR command line too, if all of it has an equal here."""
     if isinstance(workload, Workload):
         return workload
-    parsed, unsupported = ior.parse(workload)
+    parsed, unsupported = parse(workload)
     if unsupported:
         raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
     return parsed

@@ -19,7 +19,7 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +62,18 @@ class DataFiles:
         Files that are moved when the run is over.
     keep
         Whether the files stay (``-k``).
-    seed
-        Of the files' content.
+    run
+        The run's name, with which kept files are marked.
     registry
         Directory of marks, where the file system keeps none.
-    about
-        What the files will be marked with.
-    known
-        Whether existing files are ours, so that the seed is that of their content.
     """
 
     files: tuple[str, ...]
     private: str | None = None
     handovers: tuple[Handover, ...] = ()
     keep: bool = False
-    seed: int = 0
+    run: str = ""
     registry: str = ""
-    about: dict[str, Any] = field(default_factory=dict)
-    known: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a JSON file."""
@@ -111,10 +105,10 @@ class DataFiles:
         """Move a file over its reservation, if that is still there and still ours."""
         if Path(handover.made).exists() and _inode(handover.name) == handover.inode:
             Path(handover.made).replace(handover.name)
-            mark(Path(handover.name), Path(self.registry), self.about)
+            mark(Path(handover.name), Path(self.registry), self.run)
 
 
-def in_scratch(directory: Path, count: int, *, keep: bool, seed: int) -> DataFiles:
+def in_scratch(directory: Path, count: int, *, keep: bool) -> DataFiles:
     """Make a new private directory for the files of a run that names none.
 
     Raises
@@ -124,12 +118,10 @@ def in_scratch(directory: Path, count: int, *, keep: bool, seed: int) -> DataFil
     """
     _make_private(directory)
     files = tuple(str(directory / _name("data", index, count)) for index in range(count))
-    return DataFiles(files=files, private=str(directory), keep=keep, seed=seed)
+    return DataFiles(files=files, private=str(directory), keep=keep)
 
 
-def reserve(
-    path: Path, count: int, *, keep: bool, seed: int, about: dict[str, Any], registry: Path
-) -> DataFiles:
+def reserve(path: Path, count: int, *, keep: bool, run: str, registry: Path) -> DataFiles:
     """Reserve the names of a run's new files; or accept existing ones that piotutor made.
 
     Parameters
@@ -140,11 +132,8 @@ def reserve(
         How many files.
     keep : bool
         Whether they stay after the run.
-    seed : int
-        Of the content.
-    about : dict
-        What the files will be marked with: ``run``, its name, and ``seed``, of what they hold
-        in the end.
+    run : str
+        The run's name, with which kept files will be marked.
     registry : path
         Directory of marks.
 
@@ -156,15 +145,14 @@ def reserve(
     names = [path.with_name(_name(path.name, index, count)) for index in range(count)]
     for name in names:
         _check_target(name, registry)
-    private = path.with_name(f".piotutor-{about['run']}")
+    private = path.with_name(f".piotutor-{run}")
     _make_private(private)
     plan = DataFiles(
         files=tuple(str(private / name.name) for name in names),
         private=str(private),
         keep=keep,
-        seed=seed,
+        run=run,
         registry=str(registry),
-        about=about,
     )
     handovers: list[Handover] = []
     try:
@@ -176,7 +164,7 @@ def reserve(
     return DataFiles(**(vars(plan) | {"handovers": tuple(handovers)}))
 
 
-def existing(path: Path, sizes: Sequence[int], *, registry: Path, seed: int) -> DataFiles:
+def existing(path: Path, sizes: Sequence[int]) -> DataFiles:
     """Accept existing files for reading; they stay whatever happens.
 
     Parameters
@@ -185,10 +173,6 @@ def existing(path: Path, sizes: Sequence[int], *, registry: Path, seed: int) -> 
         The file, or the stem of several.
     sizes : sequence of int
         How long each must be.
-    registry : path
-        Directory of marks.
-    seed : int
-        Of the content, if the files aren't ours.
 
     Raises
     ------
@@ -198,14 +182,12 @@ def existing(path: Path, sizes: Sequence[int], *, registry: Path, seed: int) -> 
     names = [path.with_name(_name(path.name, i, len(sizes))) for i in range(len(sizes))]
     for name, size in zip(names, sizes, strict=True):
         _check_source(name, size)
-    note = owned(names[0], registry)
-    seed = seed if note is None else int(note["seed"])
-    return DataFiles(tuple(map(str, names)), keep=True, seed=seed, known=note is not None)
+    return DataFiles(tuple(map(str, names)), keep=True)
 
 
-def mark(path: Path, registry: Path, about: dict[str, Any]) -> None:
-    """Note that a file is ours as it is now."""
-    note = json.dumps({**about, **_state(path)})
+def mark(path: Path, registry: Path, run: str) -> None:
+    """Note that a file, as it is now, was made by a run of ours."""
+    note = json.dumps({"run": run, **_state(path)})
     try:
         os.setxattr(path, ATTRIBUTE, note.encode())
     except (AttributeError, OSError):  # macOS, or a file system without attributes
@@ -214,8 +196,8 @@ def mark(path: Path, registry: Path, about: dict[str, Any]) -> None:
             _entry(registry, path).write_text(note)
 
 
-def owned(path: Path, registry: Path) -> dict[str, Any] | None:
-    """Return what was noted about a file of ours; None if it isn't, or was changed since."""
+def owned(path: Path, registry: Path) -> str | None:
+    """Return the run that made a file; None if none did, or it was changed since."""
     try:
         note = os.getxattr(path, ATTRIBUTE).decode()
     except (AttributeError, OSError):
@@ -225,8 +207,8 @@ def owned(path: Path, registry: Path) -> dict[str, Any] | None:
             return None
     try:
         about = json.loads(note)
-        return dict(about) if about.items() >= _state(path).items() else None
-    except (ValueError, AttributeError, OSError):
+        return str(about["run"]) if about.items() >= _state(path).items() else None
+    except (ValueError, KeyError, AttributeError, OSError):
         return None
 
 

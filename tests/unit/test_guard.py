@@ -37,7 +37,7 @@ def orders(state):
         run_dir.mkdir()
         scratch = state / "scratch"
         scratch.mkdir()
-        data = datafiles.in_scratch(scratch / "one", 1, keep=False, seed=1)
+        data = datafiles.in_scratch(scratch / "one", 1, keep=False)
         told = guard.Orders(
             run_dir=str(run_dir),
             argv=[sys.executable, "-c", text],

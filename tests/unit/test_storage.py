@@ -35,9 +35,9 @@ def reserve(registry):
     """Return a function that reserves a file's name for a run."""
     runs = iter(range(100))
 
-    def make(path, count=1, keep=True, seed=7):
-        about = {"run": f"run{next(runs)}", "seed": seed}
-        return datafiles.reserve(path, count, keep=keep, seed=seed, about=about, registry=registry)
+    def make(path, count=1, keep=True):
+        run = f"run{next(runs)}"
+        return datafiles.reserve(path, count, keep=keep, run=run, registry=registry)
 
     return make
 
@@ -66,7 +66,7 @@ def test_kept(reserve, registry, place):
     plan.release(done=True)
     assert names(place) == ["f"]
     assert (place / "f").read_bytes() == b"new"
-    assert datafiles.owned(place / "f", registry)["seed"] == 7
+    assert datafiles.owned(place / "f", registry) == "run0"
 
 
 @pytest.mark.parametrize(("keep", "done"), [(False, True), (False, False), (True, False)])
@@ -218,26 +218,18 @@ def test_no_space_for_the_name(reserve, place, monkeypatch):
     assert names(place) == []
 
 
-def test_reading_what_is_there(reserve, registry, place):
-    plan = reserve(place / "f", seed=99)
-    write(plan, bytes(100))
-    plan.release(done=True)
-    source = datafiles.existing(place / "f", [100], registry=registry, seed=1)
-    assert (source.known, source.seed, source.private) == (True, 99, None)
-    source.release(done=False)
-    source.release(done=True)
-    assert names(place) == ["f"]
-
-
-def test_reading_what_someone_else_made(registry, place):
+def test_reading_what_is_there(place):
     (place / "f").write_bytes(bytes(100))
     (place / "link").symlink_to("f")
     for name in ("f", "link"):
-        source = datafiles.existing(place / name, [100], registry=registry, seed=5)
-        assert (source.known, source.seed) == (False, 5)
+        source = datafiles.existing(place / name, [100])
+        assert (source.files, source.private) == ((str(place / name),), None)
+        source.release(done=False)
+        source.release(done=True)
+    assert names(place) == ["f", "link"]
 
 
-def test_reading_what_can_not_be_read(registry, place):
+def test_reading_what_can_not_be_read(place):
     (place / "short").write_bytes(bytes(99))
     (place / "dangling").symlink_to("nowhere")
     for name, problem in (
@@ -248,26 +240,26 @@ def test_reading_what_can_not_be_read(registry, place):
         ("short/f", "can't be read: Not a directory"),
     ):
         with pytest.raises(UsageError, match=problem):
-            datafiles.existing(place / name, [100], registry=registry, seed=1)
+            datafiles.existing(place / name, [100])
 
 
 def test_scratch(tmp_path):
     for keep, done, left in ((False, True, False), (True, False, False), (True, True, True)):
-        plan = datafiles.in_scratch(tmp_path / "run", 2, keep=keep, seed=1)
+        plan = datafiles.in_scratch(tmp_path / "run", 2, keep=keep)
         assert Path(plan.private).stat().st_mode & 0o777 == 0o700
         write(plan)
         plan.release(done=done)
         assert (tmp_path / "run").exists() == left
     with pytest.raises(UsageError, match="File exists"):
-        datafiles.in_scratch(tmp_path / "run", 1, keep=False, seed=1)
+        datafiles.in_scratch(tmp_path / "run", 1, keep=False)
     with pytest.raises(UsageError, match="No such file"):
-        datafiles.in_scratch(tmp_path / "no" / "run", 1, keep=False, seed=1)
+        datafiles.in_scratch(tmp_path / "no" / "run", 1, keep=False)
 
 
 @pytest.mark.parametrize("note", ["", "{", "[]", "3", "null", '"x"'])
 def test_a_damaged_mark_is_no_mark(registry, place, note):
     (place / "f").write_text("thesis")
-    datafiles.mark(place / "f", registry, {"seed": 1})
+    datafiles.mark(place / "f", registry, "run")
     for entry in registry.glob("*"):
         entry.write_text(note)
     with contextlib.suppress(OSError, AttributeError):
