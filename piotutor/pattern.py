@@ -10,6 +10,7 @@ i n b + r b + j t; in a file per process at i b + j t.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TextIO
 
@@ -22,6 +23,7 @@ from piotutor.workload import Workload
 
 OPS = ("write", "check_write", "read")
 NOBODY, SEVERAL = -1, -2
+_MANY = 2**16
 
 _Ints = npt.NDArray[np.int64]
 
@@ -188,12 +190,37 @@ def _owners_of_transfers(draws: npt.NDArray[np.int32], workload: Workload) -> An
 
 
 def _shuffled(values: _Ints, draws: npt.NDArray[np.int32]) -> _Ints:
-    """Swap each value with the one that its draw picks, one after the other, as IOR does."""
-    picks = (draws[: len(values)] % max(len(values), 1)).tolist()
-    items = values.tolist()
-    for here, there in enumerate(picks):
-        items[here], items[there] = items[there], items[here]
-    return np.array(items, np.int64)
+    """Swap each value with the one that its draw picks, one after the other, as IOR does.
+
+    A swap depends on those before it: few are made in a plain loop, many in batches so short (a
+    third of the root) that the swaps of one rarely meet.
+    """
+    count = len(values)
+    picks = draws[:count] % max(count, 1)
+    if count < _MANY:
+        items = values.tolist()
+        for here, there in enumerate(picks.tolist()):
+            items[here], items[there] = items[there], items[here]
+        return np.array(items, np.int64)
+    shuffled: _Ints = values.copy()
+    size = math.isqrt(count) // 3
+    for begin in range(0, count, size):
+        _swap(shuffled, begin, picks[begin : begin + size])
+    return shuffled
+
+
+def _swap(items: _Ints, begin: int, picks: npt.NDArray[np.int32]) -> None:
+    """Swap neighbours with their picks, all at once if no two swaps meet, else half by half."""
+    count = len(picks)
+    end = begin + count
+    inside = (picks >= begin) & (picks < end)
+    if count == 1 or not (inside.any() or len(set(picks.tolist())) < count):
+        here = items[begin:end].copy()
+        items[begin:end] = items[picks]
+        items[picks] = here
+    else:
+        _swap(items, begin, picks[: count // 2])
+        _swap(items, begin + count // 2, picks[count // 2 :])
 
 
 def _random_blocks(workload: Workload, rank: int, op: str, file_size: int) -> Any:

@@ -255,6 +255,7 @@ class Workload:
         "--hdf5.chunkSize",
         "",
         "elements of 8 bytes in a chunk; 0: contiguous",
+        maximum=2**29 - 1,
         apis=("HDF5",),
     )
     collective_metadata: bool = _option(

@@ -261,6 +261,18 @@ def test_csv_holds_every_transfer(workload):
     assert list(pattern.csv_rows(workload)) == wanted
 
 
+def test_many_swaps_in_batches_are_the_swaps_one_by_one():
+    count = 2**16 + 77
+    workload = Workload(
+        num_tasks=1, block_size=8 * count, transfer_size=8, random_offset=1, file_per_process=True
+    )
+    items = list(range(0, 8 * count, 8))
+    for here, draw in enumerate(glibc_rand(1, count).tolist()):
+        there = draw % count
+        items[here], items[there] = items[there], items[here]
+    assert transfers(workload, 0).offset.tolist() == items
+
+
 # From a C program: srandom(seed), then rand(); the first three values and the 100,003rd.
 GLIBC = [
     (0, [1804289383, 846930886, 1681692777], 474566016),
