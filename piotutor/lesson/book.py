@@ -178,13 +178,15 @@ class Lesson:
         return recorded.load(self.name, name)
 
     def _instead(self, name: str, reason: PiotutorError, views: tuple[str, ...]) -> Recorded:
+        from piotutor import plots
+
         try:
             run = self.recorded(name)
         except UsageError:
             raise reason from None
         show: Any = importlib.import_module("IPython.display")
         show.display(show.HTML(f"<p><strong>It can't run here:</strong> {escape(str(reason))}</p>"))
-        show.display(run, *(_still(run, view) for view in views))
+        show.display(run, *(plots.figure(run.trace, view) for view in views))
         return run
 
     def _run(self, name: str) -> Any:
@@ -213,8 +215,3 @@ class Lesson:
             f"<p><strong>{self.name} · {escape(self.content.title)}</strong> {self._progress}</p>"
         )
 
-
-def _still(run: Recorded, view: str) -> Any:
-    """Draw the static twin of a live view: ``plots/VIEW.py`` has ``plot_VIEW``."""
-    module = importlib.import_module(f"piotutor.plots.{view}")
-    return getattr(module, f"plot_{view}")(run.trace)

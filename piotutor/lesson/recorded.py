@@ -110,6 +110,7 @@ def save(run: Any, lesson: str, name: str, *, host: str, directory: Path = DATA)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{lesson}-{name}.piot"
     _anonymous(run.trace, meta).save(path)
+    path.chmod(0o644)
     return path
 
 

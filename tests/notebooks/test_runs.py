@@ -1,0 +1,80 @@
+"""Every lesson, run whole with real ranks: exercises unanswered, then their solutions."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import nbformat
+import pytest
+from make_notebooks import executed, sources
+from nbclient import NotebookClient
+
+from piotutor.lesson import course
+
+LESSONS = [page for page in sources() if page.name[0].isdigit()]
+STRICT = """
+import warnings
+warnings.simplefilter("error")
+warnings.filterwarnings("default", module="ipykernel")  # its own shutdown warns
+"""
+WITHOUT_WIDGETS = "import sys\nsys.modules.update(dict.fromkeys(('anywidget', 'ipywidgets')))"
+
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(240)]
+
+
+def shown(cell):
+    """Return everything that a cell's outputs say, in all their forms."""
+    told = []
+    for output in cell.get("outputs", []):
+        told.append(output.get("text", ""))
+        told += [text for text in output.get("data", {}).values() if isinstance(text, str)]
+    return "\n".join(told)
+
+
+@pytest.fixture
+def run_notebook(mpi, state, tmp_path, monkeypatch, spotless):
+    """Return a function that runs a notebook in a kernel of its own, first `setup`."""
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(course.__file__).rsplit("/piotutor/")[0]])
+    )
+
+    def run(source, setup=STRICT):
+        notebook = executed(source)
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(setup))
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(tmp_path))
+        return [cell for cell in notebook.cells if cell.cell_type == "code"][1:]
+
+    return run
+
+
+def tagged(cells, tag):
+    return [shown(cell) for cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("source", LESSONS, ids=lambda source: source.stem)
+def test_the_lesson_runs_whole_and_cleans_up(source, run_notebook, state):
+    cells = run_notebook(source)
+    everything = "\n".join(map(shown, cells))
+    assert "can't run here" not in everything
+    assert all("not answered yet" in text for text in tagged(cells, "exercise"))
+    for text in tagged(cells, "solution"):
+        assert re.search(r": (right|inconclusive here)", text), text
+    watched = [cell for cell in cells if "lesson.watch(" in cell.source]
+    assert watched
+    for cell in watched:
+        assert "<img alt=" in shown(cell), cell.source
+        assert "measured" in shown(cell), cell.source
+    assert not (state / "predictions.jsonl").exists()
+
+
+def test_a_lesson_reads_well_without_widgets(run_notebook):
+    cells = run_notebook(LESSONS[0], f"{STRICT}\n{WITHOUT_WIDGETS}")
+    everything = "\n".join(map(shown, cells))
+    assert "application/vnd.jupyter.widget-view+json" not in {
+        kind for cell in cells for output in cell.outputs for kind in output.get("data", {})
+    }
+    assert "lesson.predict(&quot;owner&quot;, &quot;a&quot;)" in everything
+    assert everything.count("<img alt=") >= 3
