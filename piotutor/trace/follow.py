@@ -70,12 +70,12 @@ class Follower:
         """
         self._discover()
         self._turn += 1
-        parts = []
-        rounds = 1 if most is None else -(-len(self._tails) // most)
-        for place, tail in enumerate(self._tails.values()):
-            if tail.finished or place % rounds != self._turn % rounds:
-                continue
-            found = tail.poll(everything, wander=self._turn % len(self._tails) == place)
+        tails = [tail for tail in self._tails.values() if not tail.finished]
+        rounds = 1 if most is None else max(1, -(-len(tails) // most))
+        due = tails[self._turn % rounds :: rounds]
+        parts: list[np.ndarray] = []
+        for place, tail in enumerate(due):
+            found = tail.poll(everything, wander=self._turn // rounds % len(due) == place)
             for records in found:
                 records["file"] = merge_names(self._names, tail.files, records["file"])
             parts += found

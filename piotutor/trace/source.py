@@ -83,7 +83,8 @@ def parse_text(raw: bytes, path: Path) -> tuple[dict[str, Any], list[str]]:
         If it isn't the JSON that a writer puts there.
     """
     try:
-        lines = [json.loads(line) for line in raw.decode("utf-8", "surrogateescape").splitlines()]
+        text = raw.decode("utf-8", "surrogateescape").removesuffix("\n")
+        lines = [json.loads(line) for line in text.split("\n")]
         first = lines[0]
         files = [str(name) for name in first["files"]] + [str(line["file"]) for line in lines[1:]]
         known = first["provenance"] in PROVENANCES and isinstance(first["notes"], dict)

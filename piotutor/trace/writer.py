@@ -152,7 +152,7 @@ class TraceWriter:
         self._count = 0
         self._room = 0  # records that the current mapping holds in all
         self._base = 0  # index of the first record in the current mapping's view
-        self._view = memoryview(b"")
+        self._view = memoryview(bytearray())
 
     @property
     def count(self) -> int:
