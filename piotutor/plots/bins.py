@@ -62,7 +62,8 @@ def spread(
 
 
 def _sum(key: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    return np.bincount(key, weight, shape[0] * shape[1]).reshape(shape)
+    total = np.bincount(key, weight, shape[0] * shape[1])
+    return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it makes integers
 
 
 class Cover(NamedTuple):
