@@ -266,12 +266,13 @@ stack_site() {
     if [ -z "$site_hdf5" ] && command -v h5pcc >/dev/null; then
         site_hdf5=$(dirname "$(dirname "$(command -v h5pcc)")")
     fi
-    if [ -n "$site_hdf5" ]; then
-        build "building h5py against $site_hdf5" h5py "CC=$MPICC" HDF5_MPI=ON \
-            "HDF5_DIR=$site_hdf5" "LDFLAGS=-Wl,-rpath,$site_hdf5/lib"
-    else
+    if [ -z "$site_hdf5" ]; then
         say "no parallel HDF5: set HDF5_DIR, or load the module that has h5pcc"
         serial_h5py
+    elif [ "$(cat "$V/.piotutor-h5py" 2>/dev/null)" != "$site_hdf5" ]; then
+        build "building h5py against $site_hdf5" h5py "CC=$MPICC" HDF5_MPI=ON \
+            "HDF5_DIR=$site_hdf5" "LDFLAGS=-Wl,-rpath,$site_hdf5/lib" &&
+            printf '%s\n' "$site_hdf5" >"$V/.piotutor-h5py"
     fi
 }
 
@@ -354,7 +355,8 @@ set_up() { # set_up lab|test: an environment that is whole, in $V
     wanted=${stacks%% *}
     lock
     place "$wanted"
-    key="$V $("$PYTHON" -V) ${MPICC:-} $(cat pyproject.toml environment.yml setup.sh tools/setup/* | cksum)"
+    sources=$(cat pyproject.toml environment.yml setup.sh tools/setup/*.* | cksum)
+    key="$V $("$PYTHON" -V) ${MPICC:-} ${HDF5_DIR:-} $sources"
     if ready; then
         say "the $got stack is ready in $V"
     else

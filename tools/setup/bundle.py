@@ -112,7 +112,8 @@ def _pip(*arguments: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise SystemExit(f"piotutor: error: pip {arguments[0]} failed: {said[-1]}")
+        why = "there is no network" if "connection broken" in done.stderr else said[-1]
+        raise SystemExit(f"piotutor: error: pip {arguments[0]} failed: {why}")
     return done.stdout
 
 
