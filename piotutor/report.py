@@ -132,6 +132,7 @@ def _head(run: Run) -> Iterator[str]:
 
 def _numbers(run: Run) -> Iterator[str]:
     result = run.result
+    yield "<h2>Numbers</h2>"
     header = (
         "phase",
         "repetition",
@@ -179,11 +180,13 @@ def _verified(result: Mapping[str, Any]) -> str:
 
 
 def _pictures(run: Run) -> Iterator[str]:
+    yield "<h2>Pictures</h2>"
     for figure in figures(run):
         yield style.figure_html(figure, getattr(figure, "alt", ""))
 
 
 def _place(run: Run) -> Iterator[str]:
+    yield "<h2>Where, and with what</h2>"
     yield _table("Environment", _pairs(run.environment), classes="names")
     hints = run.result["hints"]
     for kind in ("requested", "verified", "echoed"):
