@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from piotutor.launch import processes
+from piotutor.launch import guard, processes
 from piotutor.launch.local import Local
 
 settings.register_profile("piotutor", deadline=None)
@@ -92,7 +92,7 @@ def _shared() -> set[str]:
     found = set()
     for path in Path("/dev/shm").glob("*"):
         try:
-            ours = path.name.startswith(("mpich_shm_", "sm_segment."))
+            ours = path.name.startswith(guard.SHARED)
             if ours and path.stat().st_uid == os.geteuid():
                 found.add(path.name)
         except OSError:

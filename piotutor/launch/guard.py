@@ -34,7 +34,7 @@ OUTPUT = 1 << 20
 """Bytes of the ranks' output that are kept."""
 CODES = {"done": 0, "failed": 1, "stopped": 3, "timeout": 4}
 """Exit codes of the guard, by the run's status."""
-SHARED = ("mpich_shm_", "sm_segment.", "vader_segment.")
+SHARED = ("mpich_shm_", "mpich_shar_", "sm_segment.", "vader_segment.")
 """What the names of MPI's shared memory files begin with, in /dev/shm."""
 
 
