@@ -6,6 +6,7 @@ The command line, the widgets, the job file, the checks and the documentation ar
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,3 +173,18 @@ _CHECKS = {
     "path": _check_path,
     "hints": _check_hints,
 }
+
+
+def markdown(options: Iterable[Option]) -> str:
+    """Return a table of options for the documentation."""
+    rows = [
+        "| option | parameter | default | for | what it does |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for option in options:
+        flags = ", ".join(f"`{flag}`" for flag in option.flags)
+        given = option.default is not None and option.kind not in ("flag", "hints")
+        default = option.format(option.default) if given else ""
+        words = (flags, f"`{option.name}`", default, " ".join(option.apis) or "all", option.help)
+        rows.append("| " + " | ".join(words) + " |")
+    return "\n".join(rows)

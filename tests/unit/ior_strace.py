@@ -74,11 +74,10 @@ PLAIN = {
 def run(mpiexec: str, ior: str, ranks: int, options: str, folder: Path) -> list[list[dict]]:
     """Return, for each rank, its phases: ``{"op", "extents": [[file, offset, length], ...]}``."""
     script = f'exec strace -y -s0 -e trace={CALLS} -o "$1/{RANK}" "$2" -o "$1/piodata" $3'
-    command = [mpiexec, "-n", str(ranks), "sh", "-c", script, "sh", str(folder), ior, options]
+    launch = ["timeout", "60", mpiexec, "-n", str(ranks)]  # ended by TERM, mpiexec cleans up
+    command = [*launch, "sh", "-c", script, "sh", str(folder), ior, options]
     environment = {**os.environ, **PLAIN}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{options}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
     return [phases((folder / str(rank)).read_text()) for rank in range(ranks)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from workload_strategies import workloads
 
 from piotutor.errors import UsageError
 from piotutor.hints import KNOWN, parse_hints
+from piotutor.option import markdown
 from piotutor.rules import RULES
 from piotutor.workload import Workload, options
 
@@ -207,6 +209,11 @@ def test_it_is_frozen_and_hashable(workload):
     hash(workload)
     with pytest.raises(AttributeError):
         workload.block_size = 8
+
+
+def test_the_documentation_s_table_is_made_from_the_options():
+    page = Path(__file__).parents[2] / "docs" / "workload.md"
+    assert markdown(options().values()) in page.read_text()
 
 
 def test_hints_keep_commas_in_values():
