@@ -1,17 +1,18 @@
 """The contract of all kernels: a kernel moves bytes through one interface, and times nothing.
 
 The least that a kernel must do is `Kernel.open`, `write`, `read`, `sync`, `close`. One that is to
-be measured at full speed also gives `bind` (a bare callable of the library) and `arguments` (what
+be measured at full speed also gives `bind` (a bare function of the library) and `arguments` (what
 to call it with, made before the first transfer), see `posix`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,24 @@ from piotutor.workload import Workload
 
 Offsets = NDArray[np.int64]
 Transfer = tuple[Any, ...]
+
+
+class Bound(NamedTuple):
+    """What makes a kernel's calls on its open file.
+
+    Attributes
+    ----------
+    call : callable
+        Takes what `Kernel.arguments` yields.
+    whole : object
+        What it returns when all bytes were moved: mostly their number.
+    measure : callable, optional
+        Makes the number of bytes of what `call` returned, where that is something else.
+    """
+
+    call: Callable[..., Any]
+    whole: Any
+    measure: Callable[[Any], int] | None = None
 
 
 class Comm(Protocol):
@@ -165,15 +184,19 @@ class Kernel(ABC):
         """
         return offsets if offsets.shape[1] > 1 else None
 
-    def bind(self, op: Op) -> Callable[..., int]:
-        """Return what is to be called for each transfer, with what `arguments` yields."""
-        return self.write if op == Op.WRITE else self.read
-
     def arguments(
-        self, op: Op, offsets: Iterable[int], buffers: Iterable[memoryview]
+        self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
     ) -> Iterable[Transfer]:
-        """Yield the arguments of one call for each pair of offset and buffer."""
-        return zip(offsets, buffers, strict=False)
+        """Yield the arguments of the call at each offset, with the buffers in turn.
+
+        `keep` tells whether somebody looks at what was read: if not, a kernel may read it into a
+        buffer of its own.
+        """
+        return zip(offsets, cycle(buffers), strict=False)
+
+    def bind(self, op: Op, size: int, *, keep: bool = True) -> Bound:
+        """Return what is to be called for each transfer of `size` bytes, once the file is open."""
+        return Bound(self.write if op == Op.WRITE else self.read, size)
 
     def rest(self, op: Op, transfer: Transfer, done: int) -> Transfer:
         """Return the arguments for what a short transfer left: all but its first `done` bytes."""

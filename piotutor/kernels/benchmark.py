@@ -6,9 +6,8 @@ and removes files. What differs from IOR is said in docs/kernels.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from time import monotonic_ns
 from typing import Any, Protocol
 
@@ -17,15 +16,13 @@ from piotutor.content import Content, Mismatch
 from piotutor.errors import UsageError
 from piotutor.kernels import kernel_class
 from piotutor.kernels.base import Comm, Offsets
-from piotutor.kernels.buffers import Checker, stamped, unstamped
+from piotutor.kernels.buffers import Checker, Filler, unstamped
 from piotutor.kernels.direct import aligned_buffer
 from piotutor.kernels.job import Job
 from piotutor.kernels.traced import After, Stream, Traced
 from piotutor.trace.record import Op, Phase, pack_aux
 from piotutor.trace.writer import TraceWriter
 
-_EAGER = 1 << 18
-"""Up to so many transfers, the arguments of all calls are made before the first."""
 _REPORTED = 10
 """Mismatches that a rank reports one by one; the others are only counted."""
 _FROM = ("direct", "after-evict", "cache")
@@ -111,6 +108,7 @@ class _Plan:
     op: Op
     file: int
     offsets: Offsets
+    before: Filler | None = None
     after: list[After] = field(default_factory=list)
     stonewall: bool = False
 
@@ -189,17 +187,18 @@ class Rank:
         size = plan.offsets.shape[1] * work.transfer_size
         lasting = work.verify_write or work.verify_read or work.keep
         if lasting:
-            buffers = stamped(self._content, plan.file, plan.offsets, work.transfer_size)
+            plan.before = Filler(self._content, plan.file, plan.offsets, work.transfer_size)
+            buffers = [plan.before.buffer]
         else:
             buffers = unstamped(self._content, plan.file, size)
         if work.fsync_per_write:
             plan.after.append(self._sync)
-        done = self._run(plan, buffers, eager=not lasting)
+        done = self._run(plan, buffers)
         self._calls_written = self.comm.allgather(done) if plan.stonewall else None
 
     def _read(self, plan: _Plan) -> None:
         size = plan.offsets.shape[1] * self.job.workload.transfer_size
-        self._run(plan, repeat(aligned_buffer(size)), eager=True)
+        self._run(plan, [aligned_buffer(size)], keep=False)
 
     def _check(self, plan: _Plan) -> None:
         """Read cold, and compare every byte."""
@@ -208,20 +207,16 @@ class Rank:
         where = (self._content, plan.file, plan.offsets, extent)
         checker = Checker(*where, rank, self._report)
         plan.after.append(checker)
-        self._run(plan, repeat(checker.buffer), eager=False)
+        self._run(plan, [checker.buffer])
         self.outcome.verified_bytes += checker.right
         self.outcome.bad_bytes += checker.wrong
 
-    def _run(self, plan: _Plan, buffers: Iterable[memoryview], *, eager: bool) -> int:
+    def _run(self, plan: _Plan, buffers: Sequence[memoryview], *, keep: bool = True) -> int:
         """Open, transfer, sync, close; return how many calls were made."""
         job, work, traced = self.job, self.job.workload, self.traced
         traced.file = plan.file
         traced.aux = pack_aux(self._repetition, plan.phase)
-        offsets = plan.offsets[:, 0].tolist()
-        transfers = self.kernel.arguments(plan.op, offsets, buffers)
-        if eager and len(offsets) <= _EAGER:
-            transfers = list(transfers)
-        stream = traced.stream(plan.op, plan.offsets, transfers)
+        stream = traced.stream(plan.op, plan.offsets, buffers, before=plan.before, keep=keep)
         self.comm.barrier()
         self._open(plan)
         job.trip(self.comm.rank)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import cycle
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,18 +14,18 @@ _VARIETY = 4
 """Different buffers that are written in turn where nothing will be verified."""
 
 
-def unstamped(content: Content, file: int, size: int) -> Iterator[memoryview]:
-    """Yield buffers of `size` bytes for ever, at no cost: slices of a prebuilt one, in turn.
+def unstamped(content: Content, file: int, size: int) -> list[memoryview]:
+    """Return buffers of `size` bytes to write in turn, at no cost: slices of a prebuilt one.
 
     They start at pages; as the content's period is prime to the page, all their pages differ.
     """
     whole = aligned_buffer(size + (_VARIETY - 1) * PAGE)
     np.frombuffer(whole, np.uint8)[:] = content.body(file, len(whole))[: len(whole)]
-    return cycle([whole[start : start + size] for start in range(0, _VARIETY * PAGE, PAGE)])
+    return [whole[start : start + size] for start in range(0, _VARIETY * PAGE, PAGE)]
 
 
-def stamped(content: Content, file: int, offsets: Offsets, extent: int) -> Iterator[memoryview]:
-    """Yield the buffer for each call, filled with what the file must hold at its extents.
+class Filler:
+    """Fills the buffer for each call with what the file must hold at its extents.
 
     Parameters
     ----------
@@ -38,13 +37,23 @@ def stamped(content: Content, file: int, offsets: Offsets, extent: int) -> Itera
         Where the extents lie.
     extent : int
         The length of each extent in bytes.
+
+    Attributes
+    ----------
+    buffer : memoryview
+        What the calls write.
     """
-    buffer = aligned_buffer(offsets.shape[1] * extent)
-    rows = np.frombuffer(buffer, np.uint8).reshape(-1, extent)
-    for call in offsets.tolist():
-        for row, offset in zip(rows, call, strict=True):
-            content.fill(row, file, offset)
-        yield buffer
+
+    def __init__(self, content: Content, file: int, offsets: Offsets, extent: int) -> None:
+        self.buffer = aligned_buffer(offsets.shape[1] * extent)
+        self._rows = np.frombuffer(self.buffer, np.uint8).reshape(-1, extent)
+        self._calls = iter(offsets.tolist())
+        self._content, self._file = content, file
+
+    def __call__(self) -> None:
+        """Fill the buffer for the next call."""
+        for row, offset in zip(self._rows, next(self._calls), strict=True):
+            self._content.fill(row, self._file, offset)
 
 
 class Checker:
@@ -53,7 +62,7 @@ class Checker:
     Parameters
     ----------
     content, file, offsets, extent
-        See `stamped`.
+        See `Filler`.
     rank : int
         The rank that reads.
     report : callable

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 from typing import Any, cast
 
 from mpi4py import MPI
 
 from piotutor.errors import UsageError
-from piotutor.kernels.base import Comm, Kernel, Offsets, Transfer
+from piotutor.kernels.base import Bound, Comm, Kernel, Offsets, Transfer
 from piotutor.kernels.hints import judge_hints
 from piotutor.pattern import Extents
 from piotutor.trace.record import Op
@@ -36,8 +37,7 @@ class MpiioKernel(Kernel):
         super().__init__(workload, comm)
         self.continues = not (workload.collective or workload.use_file_view)
         self.in_step = workload.collective or workload.use_strided_datatype
-        self._status = MPI.Status()
-        self._owner = 0
+        self._owner = self._end = 0
         self._echoed: dict[str, str] = {}
         sharers = 1 if workload.file_per_process else workload.num_tasks
         self._segment = workload.block_size * sharers
@@ -54,6 +54,7 @@ class MpiioKernel(Kernel):
         work, offsets = self.workload, extents.offset
         if len(offsets) and not work.file_per_process:
             self._owner = int(offsets[0]) // work.block_size % work.num_tasks
+        self._end = int((offsets + extents.length).max(initial=0))
         if work.use_strided_datatype:
             return offsets.reshape(-1, work.segment_count)
         return offsets[:, None]
@@ -94,46 +95,62 @@ class MpiioKernel(Kernel):
 
     def write(self, offset: int, data: Any) -> int:
         """Write with one ``MPI_File_write_at`` or ``MPI_File_write_at_all``."""
-        return self.bind(Op.WRITE)(offset, data)
+        return self._move(Op.WRITE, offset, data)
 
     def read(self, offset: int, data: Any) -> int:
         """Read with one ``MPI_File_read_at`` or ``MPI_File_read_at_all``."""
-        return self.bind(Op.READ)(offset, data)
+        return self._move(Op.READ, offset, data)
 
-    def bind(self, op: Op) -> Callable[..., int]:
-        """Return the call that this workload asks for; it looks up how many bytes were moved."""
+    def _move(self, op: Op, offset: int, data: Any) -> int:
+        (transfer,) = self.arguments(op, [offset], [data])
+        return int(self._counting(self._call(op))(*transfer))
+
+    def arguments(
+        self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
+    ) -> Iterable[Transfer]:
+        """Yield (offset, in the view if there is one; [buffer, its bytes, MPI_BYTE])."""
+        work, byte = self.workload, MPI.BYTE
+        if work.use_file_view and not work.use_strided_datatype:
+            offsets = map(self._in_view, offsets)
+        specs = [[buffer, len(buffer), byte] for buffer in buffers]
+        return zip(offsets, cycle(specs), strict=False)
+
+    def bind(self, op: Op, size: int, *, keep: bool = True) -> Bound:
+        """Return the call that this workload asks for.
+
+        Bytes are counted only when reading beyond the end of the file: nowhere else does MPI move
+        less than it was asked for without an error.
+        """
+        call = self._call(op)
+        if op == Op.READ and self._file.Get_size() < self._end:
+            return Bound(self._counting(call), size)
+        return Bound(call, None)
+
+    def _call(self, op: Op) -> Callable[..., None]:
         name = f"{op.name.capitalize()}_at{'_all' if self.workload.collective else ''}"
-        move, status = getattr(self._file, name), self._status
+        move: Callable[..., None] = getattr(self._file, name)
 
-        def explicit(offset: int, data: Any) -> int:
-            move(offset, data, status)
-            return status.count
-
-        def viewed(offset: int, data: Any) -> int:
-            move(self._in_view(offset), data, status)
-            return status.count
-
-        def strided(offset: int, data: Any) -> int:
+        def strided(offset: int, data: Any, status: Any = None) -> None:
             self._file.Set_view(offset, self._etype, self._filetype)
             move(0, data, status)
+
+        return strided if self.workload.use_strided_datatype else move
+
+    @staticmethod
+    def _counting(call: Callable[..., None]) -> Callable[..., int]:
+        status = MPI.Status()
+
+        def count(offset: int, data: Any) -> int:
+            call(offset, data, status)
             return status.count
 
-        if self.workload.use_strided_datatype:
-            return strided
-        return viewed if self.workload.use_file_view else explicit
+        return count
 
     def _in_view(self, offset: int) -> int:
         """Return the offset in this rank's view, in transfers, of an offset in the file."""
         segment, within = divmod(offset, self._segment)
         within -= self._owner * self.workload.block_size
         return segment * self._per_block + within // self.workload.transfer_size
-
-    def arguments(
-        self, op: Op, offsets: Iterable[int], buffers: Iterable[memoryview]
-    ) -> Iterable[Transfer]:
-        """Yield (offset, [buffer, its bytes, MPI_BYTE])."""
-        byte = MPI.BYTE
-        return zip(offsets, ([buffer, len(buffer), byte] for buffer in buffers), strict=False)
 
     def rest(self, op: Op, transfer: Transfer, done: int) -> Transfer:
         """Return the arguments for what a short transfer left."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import cycle, repeat
 from typing import Any
 
-from piotutor.kernels.base import Kernel, Transfer
+from piotutor.kernels.base import Bound, Kernel, Transfer
 from piotutor.kernels.direct import check_alignment, direct_alignment
 from piotutor.trace.record import Op
+
+_PLAIN = 1 << 16
+"""Up to so many bytes, ``pread`` into new memory is quicker than ``preadv`` into a buffer."""
 
 
 class PosixKernel(Kernel):
@@ -51,21 +55,34 @@ class PosixKernel(Kernel):
         """Read with one ``preadv``."""
         return os.preadv(self.fd, [data], offset)
 
-    def bind(self, op: Op) -> Callable[..., int]:
-        """Return the system call itself."""
-        return partial(os.pwrite if op == Op.WRITE else os.preadv, self.fd)
-
     def arguments(
-        self, op: Op, offsets: Iterable[int], buffers: Iterable[memoryview]
+        self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
     ) -> Iterable[Transfer]:
-        """Yield (buffer, offset) for ``pwrite``, ([buffer], offset) for ``preadv``."""
+        """Yield what ``pwrite``, ``pread`` or ``preadv`` take after the descriptor."""
         if op == Op.WRITE:
-            return zip(buffers, offsets, strict=False)
-        return zip(([buffer] for buffer in buffers), offsets, strict=False)
+            return zip(cycle(buffers), offsets, strict=False)
+        if self._reads_plainly(keep):
+            return zip(repeat(self.workload.transfer_size), offsets, strict=False)
+        return zip(cycle([[buffer] for buffer in buffers]), offsets, strict=False)
+
+    def bind(self, op: Op, size: int, *, keep: bool = True) -> Bound:
+        """Return the system call itself."""
+        if op == Op.WRITE:
+            return Bound(partial(os.pwrite, self.fd), size)
+        if self._reads_plainly(keep):
+            return Bound(partial(os.pread, self.fd), size, len)
+        return Bound(partial(os.preadv, self.fd), size)
+
+    def _reads_plainly(self, keep: bool) -> bool:
+        """Tell whether ``pread`` serves: it is quicker, but only when small and not looked at."""
+        work = self.workload
+        return not keep and not work.direct_io and work.transfer_size <= _PLAIN
 
     def rest(self, op: Op, transfer: Transfer, done: int) -> Transfer:
         """Return the arguments for what a short transfer left."""
         data, offset = transfer
+        if isinstance(data, int):
+            return data - done, offset + done
         return (data[done:] if op == Op.WRITE else [data[0][done:]]), offset + done
 
     def sync(self) -> None:

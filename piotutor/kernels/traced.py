@@ -7,16 +7,17 @@ before the first transfer, so that the loop only takes two times and stores thre
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from time import monotonic_ns
 from typing import Any
 
-from piotutor.kernels.base import Kernel, Offsets, Transfer, complain_short
+from piotutor.kernels.base import Bound, Kernel, Offsets, Transfer, complain_short
 from piotutor.trace.record import RECORD, Flag, Layer, Op, tail
 from piotutor.trace.writer import TraceWriter
 
+Before = Callable[[], None]
 After = Callable[[], bool]
 _WORDS = RECORD.itemsize // 8
 _CLAIM = 1 << 17
@@ -75,7 +76,15 @@ class Traced:
         with self._timed(Op.BARRIER):
             wait()
 
-    def stream(self, op: Op, offsets: Offsets, transfers: Iterable[Transfer]) -> Stream:
+    def stream(
+        self,
+        op: Op,
+        offsets: Offsets,
+        buffers: Sequence[memoryview],
+        *,
+        before: Before | None = None,
+        keep: bool = True,
+    ) -> Stream:
         """Prepare the calls of one phase, before the file is open.
 
         Parameters
@@ -84,10 +93,16 @@ class Traced:
             `Op.WRITE` or `Op.READ`.
         offsets : array of int64, shape (calls, extents of a call)
             See `Kernel.calls`.
-        transfers : iterable of tuple
-            The arguments of each call, see `Kernel.arguments`.
+        buffers : sequence of memoryview
+            What the calls write, or read to, in turn.
+        before : callable, optional
+            Called before each transfer, outside the recorded time.
+        keep : bool
+            Whether somebody looks at what was read.
         """
-        return Stream(self, op, offsets, iter(transfers))
+        stream = Stream(self, op, offsets, keep)
+        stream.prepare(buffers, before)
+        return stream
 
     def flags(self, op: Op) -> Flag:
         """Return how this kernel makes its calls."""
@@ -121,17 +136,22 @@ class Stream:
         Calls done so far.
     """
 
-    def __init__(
-        self, traced: Traced, op: Op, offsets: Offsets, transfers: Iterator[Transfer]
-    ) -> None:
+    def __init__(self, traced: Traced, op: Op, offsets: Offsets, keep: bool) -> None:
         self.done = 0
+        self._keep = keep
         self._traced = traced
         self._op = op
         self._offsets = offsets
-        self._transfers = transfers
         self._extent = traced.kernel.workload.transfer_size
         self._size = self._extent * offsets.shape[1]
         self._places: Offsets | None = None
+
+    def prepare(self, buffers: Sequence[memoryview], before: Before | None) -> None:
+        """Make ready what the first calls need."""
+        starts, kernel = self._offsets[:, 0].tolist(), self._traced.kernel
+        self._transfers = iter(kernel.arguments(self._op, starts, buffers, keep=self._keep))
+        if before is not None:
+            self._transfers = _preceded(before, self._transfers)
         self._load()
 
     def run(self, stop: int, after: After | None = None) -> bool:
@@ -189,8 +209,8 @@ class Stream:
 
     def _burst(self, count: int, after: After | None) -> bool:
         """Do `count` transfers: the loop that everything else is kept out of."""
-        call = self._traced.kernel.bind(self._op)
-        now, size, words, places = monotonic_ns, self._size, self._words, self._places
+        call, everything, measure = self._bind(self._size)
+        now, words, places = monotonic_ns, self._words, self._places
         whole = tail(Layer.APP, self._op, self._traced.flags(self._op))
         at = begin = (self.done - self._first) * _WORDS
         start = 0
@@ -201,7 +221,9 @@ class Stream:
                 end = now()
                 words[at] = start
                 words[at + 1] = end
-                if got == size:
+                if measure is not None:
+                    got = measure(got)
+                if got == everything:
                     words[at + 8] = whole
                 else:
                     self._short(at, transfer, got)
@@ -216,6 +238,9 @@ class Stream:
         finally:
             self._count((at - begin) // _WORDS)
         return False
+
+    def _bind(self, size: int) -> Bound:
+        return self._traced.kernel.bind(self._op, size, keep=self._keep)
 
     def _count(self, calls: int) -> None:
         self.done += calls
@@ -232,7 +257,9 @@ class Stream:
                 raise complain_short(traced.kernel.path, op, offset, self._size, done)
             transfer = traced.kernel.rest(op, transfer, got)
             start, asked = monotonic_ns(), self._size - done
-            got = traced.kernel.bind(op)(*transfer)
+            call, _, measure = self._bind(asked)
+            got = call(*transfer)
+            got = got if measure is None else measure(got)
             flags = traced.flags(op) | (Flag.SHORT if got < asked else Flag(0))
             place = {"offset": offset + done, "length": asked, "result": got}
             traced.record(op, start, flags=int(flags), **place)
@@ -266,6 +293,12 @@ class Stream:
         records["parent"] = -1 if self._dropping else self._index + row
         records["op"], records["flags"] = self._op, self._traced.flags(self._op) | Flag.PART
         records["layer"] = Layer.APP
+
+
+def _preceded(before: Before, transfers: Iterator[Transfer]) -> Iterator[Transfer]:
+    for transfer in transfers:
+        before()
+        yield transfer
 
 
 def _error_number(error: BaseException) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.kernels import KERNELS, benchmark, kernel_class
-from piotutor.kernels.base import SerialComm
+from piotutor.kernels.base import Bound, SerialComm
 from piotutor.kernels.benchmark import run_rank
 from piotutor.kernels.direct import aligned_buffer, check_alignment, direct_alignment
 from piotutor.kernels.hints import judge_hints
@@ -61,34 +61,34 @@ def records(op, phase=None):
 class Stingy(PosixKernel):
     """Never moves more than 1000 bytes at once."""
 
-    def bind(self, op):
-        whole = super().bind(op)
+    def bind(self, op, size, *, keep=True):
+        whole = super().bind(op, size, keep=True).call
 
         def short(data, offset):
             return whole(data[:1000] if op == Op.WRITE else [data[0][:1000]], offset)
 
-        return short
+        return Bound(short, size)
 
 
 class Full(PosixKernel):
     """Has room for two transfers."""
 
-    def bind(self, op):
-        whole = super().bind(op)
+    def bind(self, op, size, *, keep=True):
+        whole = super().bind(op, size).call
 
         def until_full(data, offset):
             if offset >= 2 * SIZE:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return whole(data, offset)
 
-        return until_full
+        return Bound(until_full, size)
 
 
 class Forgetful(PosixKernel):
     """Loses the third transfer, and spoils one byte of the second."""
 
-    def bind(self, op):
-        whole = super().bind(op)
+    def bind(self, op, size, *, keep=True):
+        whole = super().bind(op, size).call
 
         def careless(data, offset):
             if offset == 2 * SIZE:
@@ -98,7 +98,7 @@ class Forgetful(PosixKernel):
                 data[5] ^= 1
             return whole(data, offset)
 
-        return careless if op == Op.WRITE else whole
+        return Bound(careless if op == Op.WRITE else whole, size)
 
 
 def test_short_transfers_are_continued_and_marked(tmp_path, monkeypatch):
@@ -143,13 +143,13 @@ def test_stale_data_of_an_earlier_repetition_is_found(tmp_path, monkeypatch):
     class Stale(PosixKernel):
         """Writes nothing once the file has its size, and never removes it."""
 
-        def bind(self, op):
+        def bind(self, op, size, *, keep=True):
             def never(data, offset):
                 if os.fstat(self.fd).st_size >= offset + SIZE:
                     return SIZE
                 return os.pwrite(self.fd, data, offset)
 
-            return never if op == Op.WRITE else super().bind(op)
+            return Bound(never, size) if op == Op.WRITE else super().bind(op, size)
 
         def open(self, path, op, *, exclusive=True):
             flags = os.O_RDWR | (os.O_CREAT if op == Op.WRITE else 0)
@@ -273,7 +273,7 @@ def test_the_wrapper_times_any_kernel(tmp_path):
     with TraceWriter(tmp_path / "t.piot", rank=3) as writer:
         traced = Traced(kernel, writer)
         offsets = np.arange(0, 30, 10)[:, None]
-        stream = traced.stream(Op.WRITE, offsets, [(o, bytes(SIZE)) for o in (0, 10, 20)])
+        stream = traced.stream(Op.WRITE, offsets, [bytes(SIZE)] * 3)
         assert stream.run(2) is False and stream.done == 2
         assert stream.run(3, after=lambda: True) is True and stream.done == 3
     trace = Trace.load(tmp_path / "t.piot")
@@ -286,8 +286,8 @@ def test_a_stopped_phase_leaves_no_half_records(tmp_path):
     kernel = NullKernel(small(), SerialComm())
     with TraceWriter(tmp_path / "t.piot", rank=0) as writer:
         traced = Traced(kernel, writer)
-        transfers = [(o, bytes(SIZE)) for o in range(100)]
-        stream = traced.stream(Op.WRITE, np.arange(100)[:, None], transfers)
+        buffers = [bytes(SIZE)] * 100
+        stream = traced.stream(Op.WRITE, np.arange(100)[:, None], buffers)
         stream.run(7)
         traced.sync()
     trace = Trace.load(tmp_path / "t.piot")
