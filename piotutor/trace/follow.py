@@ -86,7 +86,7 @@ class Follower:
 
     def _discover(self) -> None:
         if self.directory.is_dir():
-            for path in self.directory.glob("*.piot"):
+            for path in sorted(self.directory.glob("*.piot")):
                 if path.name not in self._tails:
                     self._tails[path.name] = _Tail(path)
 
@@ -113,9 +113,10 @@ class _Tail:
                 return []
             self.finished = bool(header["state"] & State.CLOSED)
             scan = _Scan(fd, int(header["header_bytes"]))
-            first = scan.all if everything or self.finished else scan.front
-            gaps = [left for gap in self._gaps for left in first(*gap)]
-            if wander and gaps and first is scan.front:
+            everything = everything or self.finished
+            look = scan.all if everything else scan.front
+            gaps = [left for gap in self._gaps for left in look(*gap)]
+            if wander and gaps and not everything:
                 gaps = self._look_further(scan, gaps)
             self._gaps = gaps + scan.all(self._seen, int(header["count"]))
             self._seen = int(header["count"])
