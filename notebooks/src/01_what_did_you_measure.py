@@ -64,7 +64,7 @@ lesson.predict("warm")
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
-# "Three ways to write the same 64 MiB. Plain: the black line is up at once, and the tank is full of dirty pages. With fsync: the job waits until
+# "Three ways to write the same 64 MiB. Plain: the tank is full of dirty pages when the last write returns. With fsync: the job waits until
 # the device has them all. With O_DIRECT: there is no tank at all. Same bytes, three different experiments. A benchmark that doesn't say which one it made has
 # said nothing."
 #
@@ -73,8 +73,9 @@ lesson.predict("warm")
 # First the plain way, *buffered*: the ranks write, close the file, and go. Nobody asks for the device. The file is kept (`keep`) in a
 # directory of this lesson, as we want to read it later.
 #
-# The picture has lanes above each other, on one time axis: what the application wrote, what is still only in memory, what the device has
-# written. A page that is in memory and not yet on the device is *dirty*. Which lane fills first, and how dirty is the tank when the job is over?
+# In the picture, the black line is what the application has written. The area below it is the tank: how much is at the device, and how much is in memory
+# only. A page that is in memory and not yet on the device is *dirty*. The lane below is the file: what of it is in memory, dirty or *clean*. The last lane
+# is the speed. How dirty will the tank be when the last write returns?
 
 # %%
 file = str(lesson.scratch / "tank.dat")
@@ -83,7 +84,7 @@ buffered = await lesson.watch(plain, "buffered", views=("tank",))
 
 # %% [markdown]
 # Now the same job with one more wish. `fsync` is the call that returns only when the device has said that it holds every byte of the file. What it has
-# confirmed is *durable*: a power cut would not lose it. In which lane do you expect to see the difference?
+# confirmed is *durable*: a power cut would not lose it. What will the tank look like when the job is over?
 
 # %%
 synced_job = pio.Workload.make(num_tasks=4, block_size="16m", transfer_size="1m", write=True, fsync=True)
@@ -121,12 +122,12 @@ warm = await lesson.watch(read, "warm", views=("tank",))
 # gone. A read after that is *cold*. How many bytes of the file do you expect to be left in memory?
 
 # %%
-from piotutor.capture import residency
+from piotutor.capture import evict
 
-residency.evict(file)
+evict(file)
 
 # %% [markdown]
-# And the same read once more. Compare the device's lane with that of the warm read. Why was it empty then, and why isn't it now?
+# And the same read once more. Compare the device's line with that of the warm read. Why was it flat then, and why isn't it now?
 
 # %%
 cold = await lesson.watch(read, "cold", views=("tank",))

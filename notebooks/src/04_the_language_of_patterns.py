@@ -156,7 +156,8 @@ lesson.compare("segment")
 #
 # </details>
 #
-# One word changes: `file_per_process`. There are four files now, and each begins at 0. Which jumps are left?
+# One word changes: `file_per_process`. There are four files now, each with a byte 0 of its own. The picture stacks them, file after file. Which jumps
+# are left?
 
 # %%
 own = workload.replace(file_per_process=True)
