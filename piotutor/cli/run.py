@@ -101,9 +101,12 @@ def follow(job: Job, show: Show) -> Run:
     try:
         while True:
             try:
-                return job.wait_sync(_TICK)
+                run = job.wait_sync(_TICK)
             except TimeoutError:
                 show.paint(job)
+            else:
+                show.paint(job)
+                return run
     except KeyboardInterrupt:
         job.stop()
         with suppress(PiotutorError):

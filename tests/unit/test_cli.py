@@ -302,7 +302,7 @@ def test_a_job_is_painted_until_it_ends():
     show = SimpleNamespace(paint=painted.append, close=lambda: painted.append("closed"))
     job = Job(3)
     assert run_command.follow(job, show) == "run"
-    assert painted == [job] * 3 + ["closed"]
+    assert painted == [job] * 4 + ["closed"]
 
 
 def test_an_interrupt_stops_the_job_and_gives_130(monkeypatch, capsys):
