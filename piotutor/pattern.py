@@ -23,7 +23,7 @@ from piotutor.workload import Workload
 
 OPS = ("write", "check_write", "read")
 NOBODY, SEVERAL = -1, -2
-_MANY = 2**16
+_MANY, _MOST = 2**16, 10**8
 
 _Ints = npt.NDArray[np.int64]
 
@@ -90,12 +90,13 @@ def transfers(
     Raises
     ------
     UsageError
-        For a rank, op or repetition that the workload does not have.
+        For a rank, op or repetition that the workload does not have, or more transfers than fit.
     """
     if not 0 <= rank < workload.num_tasks:
         raise UsageError(f"rank {rank}: the workload has ranks 0 to {workload.num_tasks - 1}")
     if not 0 <= repetition < workload.repetitions:
         raise UsageError(f"repetition {repetition}: the workload has {workload.repetitions}")
+    _need_room(workload.bytes_per_rank // workload.transfer_size)
     return _extents(workload, np.array([rank]), op, file_size)[1]
 
 
@@ -103,6 +104,7 @@ def all_transfers(
     workload: Workload, op: str = "write", *, file_size: int | None = None
 ) -> tuple[npt.NDArray[np.int32], Extents]:
     """Return every rank's transfers in one phase, rank by rank, and which rank each is."""
+    _need_room(workload.total_bytes // workload.transfer_size)
     return _extents(workload, np.arange(workload.num_tasks), op, file_size)
 
 
@@ -129,6 +131,14 @@ def _extents(
     rank = np.repeat(ranks.astype(np.int32), counts)
     files = source if workload.file_per_process else np.zeros_like(source)
     return rank, Extents(np.repeat(files.astype(np.int32), counts), offset, length)
+
+
+def _need_room(count: int) -> None:
+    if count > _MOST:
+        raise UsageError(
+            f"{count:,} pieces are more than are worked out at once ({_MOST:,}): "
+            "make -b, -s or -n smaller, or -t larger"
+        )
 
 
 def _shift(workload: Workload, op: str) -> int:
@@ -172,7 +182,7 @@ def _shared_shuffles(workload: Workload, source: _Ints) -> Iterator[_Ints]:
 
     Every rank draws the same numbers: first the owner of each transfer, then its own swaps.
     """
-    count = workload.num_tasks * (workload.block_size // workload.transfer_size)
+    count = _transfers_of_segment(workload)
     draws = glibc_rand(workload.random_offset_seed, 2 * count)
     owner = _owners_of_transfers(draws[:count], workload)
     if len(source) == 1:
@@ -183,6 +193,12 @@ def _shared_shuffles(workload: Workload, source: _Ints) -> Iterator[_Ints]:
     for rank in source.tolist():
         mine = order[(ends[rank - 1] if rank else 0) : ends[rank]]
         yield _shuffled(mine * workload.transfer_size, draws[count:])
+
+
+def _transfers_of_segment(workload: Workload) -> int:
+    count = workload.num_tasks * (workload.block_size // workload.transfer_size)
+    _need_room(count)
+    return count
 
 
 def _owners_of_transfers(draws: npt.NDArray[np.int32], workload: Workload) -> Any:
@@ -269,6 +285,7 @@ def writers(workload: Workload, file: int, offset: int, length: int) -> Owners:
     inside = min(end, workload.bytes_per_file)
     unit = workload.transfer_size if workload.random_offset == 1 else workload.block_size
     last = -(-inside // unit) if inside > offset else 0
+    _need_room(last - offset // unit)
     units = np.arange(offset // unit, last)
     rank, start = _owner_of_units(workload, file, units), units * unit
     if max(inside, offset) < end:
@@ -287,13 +304,14 @@ def _owner_of_units(workload: Workload, file: int, units: _Ints) -> Any:
         return np.full(len(units), file)
     if workload.random_offset == 0:
         return units % workload.num_tasks
-    count = workload.num_tasks * (workload.block_size // workload.transfer_size)
+    count = _transfers_of_segment(workload)
     owner = _owners_of_transfers(glibc_rand(workload.random_offset_seed, count), workload)
     return owner[units % count].astype(np.int64)
 
 
 def _owner_of_blocks(workload: Workload, file: int) -> Any:
     size = workload.bytes_per_file
+    _need_room(size // workload.block_size)
     owner = np.full(size // workload.block_size, NOBODY)
     for rank in [file] if workload.file_per_process else range(workload.num_tasks):
         numbers = np.unique(_block_numbers(workload, rank, "write", size))

@@ -243,6 +243,27 @@ def test_owners_of_what_is_not_there(where):
         writers(Workload(file_per_process=True), *where)
 
 
+HUGE = Workload(block_size=2**40, transfer_size=8)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: transfers(HUGE, 0),
+        lambda: all_transfers(HUGE.replace(transfer_size=2**14)),
+        lambda: transfers(
+            HUGE.replace(num_tasks=2**28, block_size=2**34, transfer_size=2**30, random_offset=1), 0
+        ),
+        lambda: writers(HUGE.replace(block_size=8, segment_count=2**50), 0, 0, 2**40),
+        lambda: writers(HUGE.replace(block_size=8, segment_count=2**50, random_offset=2), 0, 0, 8),
+        lambda: writers(HUGE.replace(random_offset=1), 0, 0, 8),
+    ],
+)
+def test_more_than_memory_holds_is_refused(ask):
+    with pytest.raises(UsageError, match="are more than are worked out at once"):
+        ask()
+
+
 @given(workloads())
 def test_csv_holds_every_transfer(workload):
     out = io.StringIO()
