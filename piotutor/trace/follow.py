@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from piotutor.trace.record import HEADER, MAGIC, RECORD, State
 from piotutor.trace.source import parse_header, parse_text, whole
 
 _FIRST, _MOST = 64, 16384  # records read at the front of a gap: at first, and at most
+_HEADER = struct.Struct("<12xI4xI8xQQQ")
+_LAYER = 64  # the byte of a record that isn't 0 once it is whole
 
 
 class Follower:
@@ -79,9 +83,8 @@ class Follower:
             for records in found:
                 records["file"] = merge_names(self._names, tail.files, records["file"])
             parts += found
-        if not parts:
-            return np.empty(0, RECORD)
-        merged = np.concatenate(parts)
+        # numpy's own concatenation looks at every field of every part
+        merged = np.frombuffer(bytearray().join(parts), RECORD)
         return merged[np.argsort(merged["start"], kind="stable")]
 
     def _discover(self) -> None:
@@ -89,6 +92,16 @@ class Follower:
             for path in sorted(self.directory.glob("*.piot")):
                 if path.name not in self._tails:
                     self._tails[path.name] = _Tail(path)
+
+
+class _Header(NamedTuple):
+    """The fields of a file's header that a follower reads each time."""
+
+    header_bytes: int
+    state: int
+    text_bytes: int
+    count: int
+    dropped: int
 
 
 class _Tail:
@@ -111,27 +124,28 @@ class _Tail:
             header = self._read_header(fd)
             if header is None:
                 return []
-            self.finished = bool(header["state"] & State.CLOSED)
-            scan = _Scan(fd, int(header["header_bytes"]))
+            self.finished = bool(header.state & State.CLOSED)
+            scan = _Scan(fd, header.header_bytes)
             everything = everything or self.finished
             look = scan.all if everything else scan.front
             gaps = [left for gap in self._gaps for left in look(*gap)]
             if wander and gaps and not everything:
                 gaps = self._look_further(scan, gaps)
-            self._gaps = gaps + scan.all(self._seen, int(header["count"]))
-            self._seen = int(header["count"])
+            self._gaps = gaps + scan.all(self._seen, header.count)
+            self._seen = header.count
         finally:
             os.close(fd)
         return scan.found
 
-    def _read_header(self, fd: int) -> np.void | None:
+    def _read_header(self, fd: int) -> _Header | None:
         raw = os.pread(fd, HEADER.itemsize, 0)
         if len(raw) < HEADER.itemsize or raw.startswith(bytes(len(MAGIC))):
             return None  # its writer is only beginning
-        header = parse_header(raw, self.path)
-        self.dropped = int(header["dropped"])
-        if header["text_bytes"] != self._text_bytes:
-            self._text_bytes = int(header["text_bytes"])
+        header = _Header(*_HEADER.unpack_from(raw))
+        self.dropped = header.dropped
+        if header.text_bytes != self._text_bytes:
+            parse_header(raw, self.path)
+            self._text_bytes = header.text_bytes
             text = os.pread(fd, self._text_bytes, HEADER.itemsize)
             _, self.files = parse_text(text, self.path)
         return header
@@ -173,13 +187,17 @@ class _Scan:
     def _window(self, start: int, stop: int) -> list[tuple[int, int]]:
         size = RECORD.itemsize
         raw = os.pread(self._fd, (stop - start) * size, self._base + start * size)
+        layers = raw[_LAYER::size]
+        if not layers.strip(b"\0"):
+            return [(start, stop)]
         records = np.zeros(stop - start, RECORD)
         held = np.frombuffer(raw, RECORD, len(raw) // size)
         records[: len(held)] = held
         keep = whole(records)
         if keep.any():
             self.found.append(records[keep])
-        edges = np.flatnonzero(np.diff(keep, prepend=True, append=True))
+        padded = np.concatenate(([True], keep, [True]))
+        edges = np.flatnonzero(padded[1:] != padded[:-1])
         return [(start + int(a), start + int(b)) for a, b in edges.reshape(-1, 2)]
 
 

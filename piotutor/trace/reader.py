@@ -270,7 +270,8 @@ def merge_names(names: dict[str, int], files: Sequence[str], column: np.ndarray)
     numpy.ndarray
         ``file`` fields that index the merged table.
     """
-    used = np.unique(column[column >= len(files)]).tolist()
+    beyond = column.max(initial=-1) >= len(files)
+    used = np.unique(column[column >= len(files)]).tolist() if beyond else []
     local = {**dict(enumerate(files)), **{index: f"file {index}" for index in used}}
     merged = {index: names.setdefault(name, len(names)) for index, name in local.items()}
     result: np.ndarray = np.maximum(column, -1)

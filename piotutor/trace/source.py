@@ -27,6 +27,7 @@ from piotutor.trace.record import (
 _FRAME = struct.Struct("<III")  # records, compressed bytes, crc32 of these
 _FRAME_RECORDS = 4096
 _MAX_HEADER = 1 << 28
+_LAST_LAYER, _LAST_OP = max(Layer), max(Op)
 
 Complain = Callable[[str], None]
 
@@ -193,7 +194,7 @@ def write_frames(stream: IO[bytes], records: np.ndarray) -> None:
 def whole(records: np.ndarray) -> np.ndarray:
     """Tell for each record whether it can be one (a mask)."""
     layer, op = records["layer"], records["op"]
-    known: np.ndarray = (layer > 0) & (layer <= max(Layer)) & (op > 0) & (op <= max(Op))
+    known: np.ndarray = (layer > 0) & (layer <= _LAST_LAYER) & (op > 0) & (op <= _LAST_OP)
     known &= records["end"] >= records["start"]
     return known
 
