@@ -1,0 +1,40 @@
+"""What a view says of a finished run: the words of its static twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from piotutor import plots
+from piotutor.plots.extents import access_finding
+from piotutor.plots.latency import latency_finding
+from piotutor.plots.levels import tank_finding
+from piotutor.plots.pattern_map import pattern_map_data
+from piotutor.plots.style import Words
+from piotutor.plots.throughput import throughput_finding
+from piotutor.plots.timeline import timeline_finding
+from piotutor.trace import Trace
+from piotutor.workload import Workload
+
+_FINDINGS: dict[str, Callable[[Any], str]] = {
+    "access_map": access_finding,
+    "throughput": throughput_finding,
+    "latency": latency_finding,
+    "timeline": timeline_finding,
+    "tank": tank_finding,
+}
+
+
+def of_trace(trace: Trace, name: str, grid: int = 0) -> Words:
+    """Return title (the finding), badge and alternative text of one view of a trace."""
+    kind = plots.KINDS[name]
+    options = {"grid": grid} if grid and name == "access_map" else {}
+    data = kind.data(trace, **options)
+    return Words(_FINDINGS[name](data), data.badge, kind.alt(data))
+
+
+def of_plan(workload: Workload, grid: int = 0) -> Words:
+    """Return title, badge and alternative text of what is planned."""
+    op = "write" if workload.write else "read"
+    data = pattern_map_data(workload, op=op, grid=grid or None)
+    return Words(access_finding(data), data.badge, plots.KINDS["access_map"].alt(data))
