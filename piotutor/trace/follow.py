@@ -84,7 +84,7 @@ class Follower:
                 records["file"] = merge_names(self._names, tail.files, records["file"])
             parts += found
         # numpy's own concatenation looks at every field of every part
-        merged = np.frombuffer(bytearray().join(parts), RECORD)
+        merged = np.frombuffer(bytearray().join(part.data for part in parts), RECORD)
         return merged[np.argsort(merged["start"], kind="stable")]
 
     def _discover(self) -> None:
@@ -100,7 +100,7 @@ class _Header(NamedTuple):
     header_bytes: int
     state: int
     text_bytes: int
-    count: int
+    records: int
     dropped: int
 
 
@@ -131,8 +131,8 @@ class _Tail:
             gaps = [left for gap in self._gaps for left in look(*gap)]
             if wander and gaps and not everything:
                 gaps = self._look_further(scan, gaps)
-            self._gaps = gaps + scan.all(self._seen, header.count)
-            self._seen = header.count
+            self._gaps = gaps + scan.all(self._seen, header.records)
+            self._seen = header.records
         finally:
             os.close(fd)
         return scan.found
