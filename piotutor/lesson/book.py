@@ -121,7 +121,7 @@ class Lesson:
         for question in self.content.answered_by(name):
             self._ballots[question].lock()
         try:
-            run = await watch(workload, **options)
+            run: Any = await watch(workload, **options)
         except PiotutorError as reason:
             run = self._instead(name, reason, options.get("views", ("access_map",)))
         self.runs[name] = run
@@ -178,7 +178,7 @@ class Lesson:
         return recorded.load(self.name, name)
 
     def _instead(self, name: str, reason: PiotutorError, views: tuple[str, ...]) -> Recorded:
-        from piotutor import plots
+        from piotutor.live import replay
 
         try:
             run = self.recorded(name)
@@ -186,7 +186,7 @@ class Lesson:
             raise reason from None
         show: Any = importlib.import_module("IPython.display")
         show.display(show.HTML(f"<p><strong>It can't run here:</strong> {escape(str(reason))}</p>"))
-        show.display(run, *(plots.figure(run.trace, view) for view in views))
+        show.display(run, replay(run.trace, views=views))
         return run
 
     def _run(self, name: str) -> Any:
