@@ -408,7 +408,7 @@ finish() {
 
 do_lab() {
     set_up lab
-    exec "$V/bin/piotutor" lab -- "$@"
+    exec "$V/bin/piotutor" lab "$@"
 }
 
 do_lint() {
