@@ -57,6 +57,8 @@ class Outcome:
         See `Kernel.hints`.
     environment : dict
         See `Kernel.environment`.
+    warnings : list of str
+        What looked wrong, though nothing failed.
     """
 
     verified_bytes: int = 0
@@ -66,6 +68,7 @@ class Outcome:
     stonewall: list[dict[str, Any]] = field(default_factory=list)
     hints: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def run_rank(job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> Outcome:
@@ -195,6 +198,16 @@ class Rank:
             plan.after.append(self._sync)
         done = self._run(plan, buffers)
         self._calls_written = self.comm.allgather(done) if plan.stonewall else None
+        if self.kernel.comm.rank == 0 and self.kernel.keeps_data and not plan.stonewall:
+            self._compare_size(plan.file)
+
+    def _compare_size(self, file: int) -> None:
+        """Warn, as IOR does, when a file is shorter than what was written."""
+        path = self.job.path(file)
+        size, wanted = self.kernel.size(path), int(pattern.file_sizes(self.job.workload)[file])
+        if size < wanted:
+            text = f"{path} has {size:,} bytes, though {wanted:,} were written"
+            self.outcome.warnings.append(text)
 
     def _read(self, plan: _Plan) -> None:
         size = plan.offsets.shape[1] * self.job.workload.transfer_size

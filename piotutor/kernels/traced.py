@@ -191,8 +191,9 @@ class Stream:
         block = self._traced.writer.claim(wanted)
         count = len(block) or wanted
         self._dropping = len(block) == 0
-        unread = memoryview(bytearray(count * RECORD.itemsize)).cast("q")
-        self._words = unread if self._dropping else block.words
+        self._words = block.words
+        if self._dropping:
+            self._words = memoryview(bytearray(count * RECORD.itemsize)).cast("q")
         self._describe(block.records)
         self._index = block.index
         self._first = self.done

@@ -78,6 +78,7 @@ def collect(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "bad_bytes": sum(outcome.bad_bytes for outcome in outcomes),
         "verified_from": max((outcome.verified_from for outcome in outcomes), key=order.index),
         "mismatches": [asdict(found) for outcome in outcomes for found in outcome.mismatches],
+        "warnings": [text for outcome in outcomes for text in outcome.warnings],
         "stonewall": [note for outcome in outcomes for note in outcome.stonewall],
     }
 

@@ -1,11 +1,15 @@
-"""Run one job of the worker as the launcher would, and look at all that it left."""
+"""Run jobs of the worker as the launcher would, and look at all that they left.
+
+As a program under mpiexec, it runs the worker on several job files, one after the other.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from piotutor.kernels.job import FORMAT
+from piotutor.launch import worker
 from piotutor.launch.local import Local, Ranks
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op, Phase, phase_of
@@ -101,23 +106,42 @@ def run_job(
     **fields
         Other fields of the job file: ``seed``, ``exclusive``, ``trace_max_bytes``, ``fail``.
     """
+    job = write_job(directory, workload, data, **fields)
+    code, output = start_ranks(workload.num_tasks, "piotutor.launch.worker", job)
+    return _finished(job, workload, code, output)
+
+
+def run_jobs(directory: Path, workloads: Sequence[Workload], **fields: Any) -> list[Finished]:
+    """Run several jobs of the same number of ranks, which are started only once."""
+    jobs = [write_job(directory / str(i), work, **fields) for i, work in enumerate(workloads)]
+    code, output = start_ranks(workloads[0].num_tasks, "piotutor.testing.jobs", *jobs)
+    return [_finished(job, work, code, output) for job, work in zip(jobs, workloads, strict=True)]
+
+
+def write_job(directory: Path, workload: Workload, data: Path | None = None, **fields: Any) -> Path:
+    """Make a run directory with a job file in it, and return that file's path."""
     directory.mkdir(parents=True)
     stem = directory / "data" if data is None else data
     shared = workload.num_files == 1 and not workload.file_per_process
     names = [str(stem)] if shared else [f"{stem}.{i:08d}" for i in range(workload.num_files)]
     job: dict[str, Any] = {"format": FORMAT, "workload": workload.to_dict(), "files": names}
     job |= {"run_dir": str(directory), **fields}
-    (directory / "job.json").write_text(json.dumps(job))
-    code, output = start_ranks(directory / "job.json", workload.num_tasks)
-    return Finished(workload, directory, tuple(Path(name) for name in names), code, output)
+    path = directory / "job.json"
+    path.write_text(json.dumps(job))
+    return path
+
+
+def _finished(job: Path, workload: Workload, code: int, output: str) -> Finished:
+    files = tuple(Path(name) for name in json.loads(job.read_text())["files"])
+    return Finished(workload, job.parent, files, code, output)
 
 
 def start_ranks(
-    job: Path, ranks: int, environment: Mapping[str, str] = os.environ
+    ranks: int, module: str, *jobs: Path, environment: Mapping[str, str] = os.environ
 ) -> tuple[int, str]:
-    """Run the worker on a job file; return its exit code and what it printed."""
+    """Run a module on job files; return the exit code and what was printed."""
     start = launcher()
-    line = start.argv(Ranks(ranks, ("piotutor.launch.worker", str(job))))
+    line = start.argv(Ranks(ranks, (module, *map(str, jobs))))
     done = subprocess.run(
         line,
         env={**environment, **start.env()},
@@ -128,3 +152,7 @@ def start_ranks(
         timeout=TIMEOUT,
     )
     return done.returncode, done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(max(worker.main([job]) for job in sys.argv[1:]))

@@ -20,7 +20,7 @@ import pytest
 
 from piotutor import pattern
 from piotutor.content import Content
-from piotutor.testing.jobs import Finished, run_job
+from piotutor.testing.jobs import Finished, run_job, run_jobs
 from piotutor.trace.record import Op, Phase
 from piotutor.workload import Workload
 
@@ -56,9 +56,9 @@ class KernelSuite:
     @pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
     def test_moves_exactly_the_pattern(self, tmp_path: Path, ranks: int, own: bool) -> None:
         """Every transfer of the pattern is made once, in order, and the bytes are right."""
-        for number, options in enumerate(self.variants):
-            work = self.both(ranks, file_per_process=own, keep=True, **options)
-            job = run_job(tmp_path / str(number), work, seed=SEED)
+        always = {"file_per_process": own, "keep": True}
+        works = [self.both(ranks, **always, **options) for options in self.variants]
+        for job in run_jobs(tmp_path / "runs", works, seed=SEED):
             assert job.code == 0, job.output
             check_records(job)
             if self.keeps_data:
