@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from workload_strategies import workloads
 
 from piotutor import ior
@@ -167,3 +168,22 @@ def test_the_parser_s_mistakes_are_usage_errors(line, says):
 def test_the_parser_takes_directives():
     assert by_parser("-O numTasks=2,blockSize=2m -N 3").num_tasks == 3
     assert by_parser("-zz -F").random_offset == 2
+
+
+SOME = (
+    "ior mpiexec -n 4 -np -N 2 -a POSIX mpiio HDF5 -b -t 64k 1MB -8 -z -zz -F -C -Q -O x=1 "
+    "blockSize=8 -O= = - -- --hints cb_nodes=2 =x -genv -x A=1 IOR_HINT__MPI__cb_nodes=2 "
+    "--posix.odirect -v -T -wrb -i 0 -o / -D --hdf5.chunkSize"
+)
+WORDS = st.sampled_from(SOME.split())
+
+
+@given(st.text() | st.lists(WORDS | st.text(max_size=4)))
+def test_any_words_are_a_workload_or_a_usage_error(line):
+    try:
+        workload, unsupported = ior.parse(line)
+    except UsageError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert isinstance(workload, Workload)
+        assert all(isinstance(words, str) for words in unsupported)
