@@ -242,6 +242,8 @@ class Rank:
             traced.barrier(self.comm.barrier)
         traced.close()
         self.comm.barrier()
+        self.outcome.hints = self.kernel.hints()
+        self.outcome.environment = self.kernel.environment()
         return stream.done
 
     def _open(self, plan: _Plan) -> None:
@@ -255,9 +257,6 @@ class Rank:
             raise self.kernel.explain(error, path, plan.op) from error
         if writing and self.kernel.comm.rank == 0 and self.kernel.keeps_data:
             self.job.note_made(self.comm.rank, path)
-        if self.comm.rank == 0 and not self.outcome.hints:
-            self.outcome.hints = self.kernel.hints()
-            self.outcome.environment = self.kernel.environment()
 
     def _transfer(self, stream: Stream, plan: _Plan) -> None:
         """Make the calls, until all are done or the deadline is over."""

@@ -80,7 +80,8 @@ class Hdf5Kernel(Kernel):
         if PARALLEL:
             mode = h5fd.MPIO_COLLECTIVE if self.workload.collective else h5fd.MPIO_INDEPENDENT
             self._moving.set_dxpl_mpio(mode)
-        self._note_hints(access)
+        if PARALLEL and not self._echoed:
+            self._note_hints(access)
 
     def _access(self) -> Any:
         """Return the file access property list."""
@@ -174,8 +175,6 @@ class Hdf5Kernel(Kernel):
 
     def _note_hints(self, access: Any) -> None:
         """Ask the MPI file that HDF5 opened for its hints; h5py has no call for that."""
-        if not PARALLEL:
-            return
         from mpi4py import MPI
 
         handle = ctypes.c_void_p()

@@ -71,7 +71,8 @@ class MpiioKernel(Kernel):
         info.Free()
         if op == Op.WRITE and not exclusive:
             self._file.Set_size(0)
-        self._note_hints()
+        if not self._echoed:
+            self._note_hints()
         if self.workload.use_file_view:
             self._make_types()
 
