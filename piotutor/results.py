@@ -203,7 +203,7 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
     if errors:
         first = errors[0]
         kind = "" if first["type"] in _OURS else f"{first['type']}: "
-        return f"rank {first['rank']}: {kind}{first['message']}"
+        return " ".join(f"rank {first['rank']}: {kind}{first['message']}".split())
     if ended["reason"]:
         return str(ended["reason"])
     return _last_words(directory, ended["code"])
@@ -216,7 +216,7 @@ def _last_words(directory: Path, code: int | None) -> str:
     if killed:
         how = f"a rank was killed: {killed[1] or killed[2]}"
     else:
-        lines = [line for line in output.splitlines() if line.strip()]
+        lines = [line for line in output.splitlines() if re.search(r"\w", line)]
         how = f"the job ended with code {code}: {lines[-1].strip() if lines else 'no output'}"
     return f"{how} (all output: {directory / 'output.txt'})"
 

@@ -74,7 +74,7 @@ def spotless(state, eventually, living):
     yield
     eventually(lambda: not living())
     eventually(lambda: not (_shared() - shared))
-    assert not list((state / "scratch").glob("*"))
+    eventually(lambda: not list((state / "scratch").glob("*")))
 
 
 def wait_until(check, seconds=30.0):
