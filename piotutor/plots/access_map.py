@@ -167,7 +167,7 @@ def _draw_map(ax: Axes, data: AccessData) -> None:
     if not data.operations:
         return style.empty(ax, "no transfers of this kind in the trace")
     if data.against == "rank":
-        ax.set(xlim=(0, data.size), ylim=(len(data.ranks) - 0.5, -0.5))
+        ax.set(xlim=(0, data.size or 1), ylim=(len(data.ranks) - 0.5, -0.5))
         ax.set(xlabel=f"{place} ({unit})")
         _rank_ticks(ax, data.ranks)
         style.scaled(ax.xaxis, size)
@@ -175,7 +175,7 @@ def _draw_map(ax: Axes, data: AccessData) -> None:
     else:
         place = "offset in the file" if len(data.files) < 2 else "offset, file after file"
         scale, name = style.time_axis(data.seconds)
-        ax.set(xlim=(0, data.seconds or 1.0), ylim=(0, data.size))
+        ax.set(xlim=(0, data.seconds or 1.0), ylim=(0, data.size or 1))
         ax.set(xlabel=name, ylabel=f"{place} ({unit})")
         style.scaled(ax.xaxis, scale)
         style.scaled(ax.yaxis, size)
@@ -250,7 +250,7 @@ def _draw_lens(ax: Axes, data: AccessData) -> None:
             va="center",
             bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
         )
-    ax.set(xlim=(0, 1), ylim=(low, high), xticks=[], ylabel=f"offset ({unit})")
+    ax.set(xlim=(0, 1), ylim=(low, max(high, low + 1)), xticks=[], ylabel=f"offset ({unit})")
     style.scaled(ax.yaxis, size)
     ax.set_title(f"lens: the first {len(lens.rank)} records")
     if data.grid and (high - low) / data.grid <= _LINES:

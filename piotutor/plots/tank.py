@@ -73,7 +73,7 @@ def _draw_tank(ax: Axes, data: TankData) -> None:
         return empty(ax, "the application moved nothing")
     top = 1.35 * max(float(curve.value.max()) for curve in known)
     size, unit = byte_axis(top)
-    ax.set(xlim=(0, data.end), ylim=(0, top), ylabel=unit)
+    ax.set(xlim=(0, data.end), ylim=(0, top or 1.0), ylabel=unit)
     scaled(ax.yaxis, size)
     entries = [*_fill_levels(ax, data), *_draw_lines(ax, data)]
     for mark in data.marks:

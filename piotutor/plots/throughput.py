@@ -79,8 +79,8 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -
     ranks = np.flatnonzero(np.bincount(np.maximum(rank, 0)))
     row = np.searchsorted(ranks, np.maximum(rank, 0)) if len(ranks) > 1 else np.zeros_like(rank)
     found = phases(trace)
-    began = min([phase.start for phase in found] + [int(start.min())] * (len(start) > 0) or [0])
-    ended = max([phase.end for phase in found] + [int(end.max())] * (len(end) > 0) or [1])
+    began = min([phase.start for phase in found] + start[:1].tolist(), default=0)
+    ended = max([phase.end for phase in found] + [int(end.max(initial=began))])
     span = max(ended - began, 1)
     first, last = (start - began) * (steps / span), (end - began) * (steps / span)
     rate = {}
@@ -175,7 +175,7 @@ def _draw(data: ThroughputData, ax: Axes) -> None:
             ax.stairs(base + row, data.edges, baseline=base, fill=True, **hatched(look))
             base = base + row
         top = max(top, float(base.max()))
-    ax.set(xlim=(0, data.edges[-1]), ylim=(0, 1.2 * top))
+    ax.set(xlim=(0, data.edges[-1]), ylim=(0, 1.2 * top or 1.0))
     for phase in data.phases:
         _draw_phase(ax, data, phase)
     size, unit = byte_axis(1.2 * top)
