@@ -41,7 +41,7 @@ lesson
 # which library turns their requests into system calls, and which file system takes them. The card lists them. Whatever is missing
 # here, the lessons say so instead of guessing."
 #
-# </details>
+# </details><br>
 #
 # Your machine is the laboratory. The card below says what it can show, and what it can't. It asks the machine itself, so it
 # is different for your neighbour. Four of its lines matter today:
@@ -69,7 +69,7 @@ doctor.card()
 # "Four processes, one file, a block of one mebibyte each. Who writes byte two and a half million? Hands up for rank 2, for rank 3, for 'whoever
 # comes third'. Remember your answer. A prediction that you can't take back teaches more than an explanation that you agree with."
 #
-# </details>
+# </details><br>
 #
 # A *process* is a running program with its own memory. The command `mpiexec -n 4 program` starts the same program four times. That is
 # a *job*. MPI gives each of its processes a number, the *rank*, counted from 0. People also call the process itself "a rank". The rank is the only thing in which
@@ -99,7 +99,7 @@ lesson.predict("writes")
 # "This is a real job: mpiexec starts four processes, and they really write. Four colours, four blocks. Run it twice: the order in which
 # the blocks appear changes, their places never do. That is what makes a shared file possible: nobody has to ask."
 #
-# </details>
+# </details><br>
 #
 # The next cell describes the job. Such a description is a *workload*. This one says: through MPI-IO, four processes,
 # one block of 1 MiB each, written in one go. A *MiB*, or mebibyte, is 1,048,576 bytes; the cell may write it as `1m`.
@@ -112,12 +112,9 @@ workload = pio.Workload.make(api="MPIIO", num_tasks=4, block_size="1m", transfer
 run = await lesson.watch(workload, "blocks", views=("access_map",))
 
 # %% [markdown]
-# The job was over before anyone could look, so play it again, slowly. The picture says how much slower it is than the job was.
-
-# %%
-pio.replay(run, views=("access_map",))
-
-# %% [markdown]
+# The job was over before anyone could look. Press *Replay* below the picture to see it again, slowly: beside the button stands how much slower. With
+# *step* you go from call to call. Which rank wrote first?
+#
 # ## 4. Look
 #
 # *3 minutes. Skip this if late: yes, if everybody saw four colours.*
@@ -127,7 +124,7 @@ pio.replay(run, views=("access_map",))
 # "Read the picture upwards: that is the file, from its first byte to its last. Read it to the right: that is time. Upwards the order is always 0, 1, 2,
 # 3. To the right it is whatever the machine made of it. Place is decided by arithmetic, time by chance."
 #
-# </details>
+# </details><br>
 #
 # - From bottom to top is the file. The blocks lie in the order of the ranks, and they touch: no gap, no overlap.
 # - From left to right is time. The blocks need not appear in the order of the ranks. On two cores someone has to wait.
@@ -149,7 +146,7 @@ lesson.roll_call(run)
 # "The offset is rank times block size. Turn it around, and the author of a byte is its position divided by the block size, rounded down. Every process
 # can compute this alone. No messages, no queue, no lock: this is why parallel files scale at all."
 #
-# </details>
+# </details><br>
 #
 # Each process computes its offset from its own rank: `offset = rank x block size`. Nobody is asked, so nobody waits. Turned around, the same
 # rule names the author of any byte: **`rank = byte // block size`**. The two slashes divide and round down.
@@ -174,7 +171,7 @@ lesson.compare("writes")
 # "Same blocks, smaller calls. There are sixteen calls now, and the picture has the same four colours in the same places. How a block is cut into
 # calls changes the speed, never the author."
 #
-# </details>
+# </details><br>
 #
 # Cut each block into calls of 256 KiB, a quarter of a MiB each. How many calls will there be? And does byte 2,500,000 get another author?
 # Then try your own: six processes, or a block of 2 MiB. One thing at a time, and a guess before each.
@@ -193,7 +190,7 @@ await lesson.watch(finer, "finer", views=("access_map",))
 # "Byte 1,048,575 and byte 1,048,576 are neighbours with different authors. Off by one is the commonest mistake in parallel I/O, and it costs a
 # corrupt file. And remember the name of your MPI-IO: half of the settings that you find on the web are for the other one."
 #
-# </details>
+# </details><br>
 #
 # **Who wrote it?** Go back to the first job: four ranks, 1 MiB each. Put three ranks in place of the three dots: the authors of
 # bytes 1,048,575, then 1,048,576, then 4,000,000.
@@ -261,7 +258,7 @@ pio.check("00.mpiio", name, run)
 # "On a cluster there is one more word in the command, and the rest is the same. The scheduler gives you nodes, its command starts the ranks on them, and the
 # file system is shared by all. The rank still decides the offset."
 #
-# </details>
+# </details><br>
 #
 # A cluster is many computers, called *nodes*, with one file system for all. You ask a *scheduler* for nodes. With Slurm, the most common one, the
 # four processes of this lesson would be started on two nodes like this:

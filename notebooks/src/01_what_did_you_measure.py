@@ -36,7 +36,7 @@ lesson
 # "Your program wrote 64 MiB, every call came back, no error. How much of it must be on the disk? All of it? Who would bet the thesis on that? The honest answer
 # is: none of it need be. Write is a copy into memory. Whoever wants it on the disk has to say so."
 #
-# </details>
+# </details><br>
 #
 # Between your program and the disk stands the *kernel*, the core of the operating system. A *write* hands bytes to the kernel. A *read* asks
 # it for bytes. The kernel keeps what passes through in spare memory, in pieces called *pages* (often 4 KiB each). All those pages
@@ -68,7 +68,7 @@ lesson.predict("warm")
 # the device has them all. With O_DIRECT: there is no tank at all. Same bytes, three different experiments. A benchmark that doesn't say which one it made has
 # said nothing."
 #
-# </details>
+# </details><br>
 #
 # First the plain way, *buffered*: the ranks write, close the file, and go. Nobody asks for the device. The file is kept (`keep`) in a
 # directory of this lesson, as we want to read it later.
@@ -108,7 +108,7 @@ direct = await lesson.watch(direct_job, "direct", views=("tank",))
 # "We read the file that we have just written. The device sits still: every byte comes out of memory. Then we throw the file out of memory, look whether it is
 # really gone, and read again. Now the device works. The program was the same, the file was the same. Only the past was different."
 #
-# </details>
+# </details><br>
 #
 # The plain file is still there, and so are its pages. The share of a file that is in memory is its *residency*. A read of a resident file is *warm*.
 # The next job reads the whole file. What will the device have to do?
@@ -142,7 +142,7 @@ cold = await lesson.watch(read, "cold", views=("tank",))
 # "Don't look at the speed at all. Look at three things: how often did anybody call fsync, what passed at the device, and how much of the file is in memory. These three
 # tell the experiments apart, on any machine, fast or slow."
 #
-# </details>
+# </details><br>
 #
 # The table holds what each run left behind. No speed is in it, on purpose. Speeds differ from machine to machine, and lie easily.
 #
@@ -166,7 +166,7 @@ lesson.evidence("buffered", "synced", "direct", "warm", "cold")
 # "Written equals dirty plus stored. Right after a plain write nearly all of it is dirty. After an fsync nothing is. So a bandwidth is a number of bytes, divided by a time, up to
 # a certain point: the return of write, or the return of fsync. Say which."
 #
-# </details>
+# </details><br>
 #
 # For a file that is written through the page cache, at each moment: **`written = dirty + stored`**. *Stored* is what the device has. A plain write moves the left
 # side. The kernel moves bytes from dirty to stored later, when it likes: this is *writeback*. An fsync waits until dirty is 0.
@@ -192,7 +192,7 @@ lesson.compare("warm")
 # "Two knobs. With fsync after every write each call waits for the device: count the syncs. And with a block of 1 MiB a rank, even the slowest disk looks quick: a small file fits
 # into every cache there is."
 #
-# </details>
+# </details><br>
 #
 # Let each write be followed by an fsync of its own (`fsync_per_write`). How many calls of fsync will there be in all? Count before you run: 4
 # ranks, blocks of 4 MiB, calls of 1 MiB. Then set `transfer_size="4m"`. What changes, and what doesn't?
@@ -212,7 +212,7 @@ lesson.evidence("careful")
 # "Four runs, shuffled, nobody knows which is which, not even me. Each wrote 16 MiB and read them back. No speeds. Start with the one that left nothing in memory. Then look
 # who called fsync. Of those two, whose device had to read?"
 #
-# </details>
+# </details><br>
 #
 # The next cell makes four runs, and shuffles them. Each writes 16 MiB and then reads them back:
 #
@@ -263,7 +263,7 @@ pio.check("01.labels", labels, blind)
 # "Two published tables, made by people who know their trade. In each, one number can't be the disks. How can you tell, without having been there? By its neighbours: what should
 # hardly matter changes it manifold, or nothing else comes near it."
 #
-# </details>
+# </details><br>
 #
 # **A. ARCHER**, the highest write rates that were measured there, in MiB/s (benchio and IOR; Lustre). *Stripes* are the pieces in which a file is dealt out to
 # many disks: lesson 05.
@@ -334,7 +334,7 @@ lesson.clean()
 # "On a cluster there is a tank on every node, and more of them in the servers. So: write more than the nodes have memory, read on another node than the one that wrote, and sync. In
 # IOR these are a large block, -C and -e. Two letters, and the number means something."
 #
-# </details>
+# </details><br>
 #
 # Each node has a page cache of its own, and the servers behind the file system have theirs. Benchmarkers defend themselves with three options of IOR,
 # and piotutor takes the same ones:

@@ -36,7 +36,7 @@ lesson
 # "Three sizes, one inside the other. A transfer is what one call moves. A block is what lies together in the file. A segment is one round, in which every rank has one
 # block. These are IOR's words, and the whole field uses them: learn them once, and you can read any benchmark's command line."
 #
-# </details>
+# </details><br>
 #
 # *IOR* is the benchmark program that the field compares itself with. Its words for a pattern are everybody's words:
 #
@@ -56,7 +56,7 @@ lesson
 # "Four ranks, blocks of 256 KiB, transfers of 64, two segments. How many calls? And where does rank 1 begin its second block? Half of all people say: right behind its first. Remember what
 # you said."
 #
-# </details>
+# </details><br>
 #
 # Take four ranks, one shared file, a block of 256 KiB, a transfer of 64 KiB, and two segments. A *KiB*, or kibibyte, is 1,024 bytes. Answer from the
 # words alone. Your predictions are locked when the run begins. First a number:
@@ -80,7 +80,7 @@ lesson.predict("segment")
 # "Now for real. The map from before was a promise; this is what the four processes did. Time runs to the right. Each colour climbs four steps, jumps over the
 # other three, and climbs four again. That jump is the segment."
 #
-# </details>
+# </details><br>
 #
 # Every offset can be computed before a file is opened, so the pattern can be drawn as well. In this map each row is a rank, and from left to right is
 # the file. Before you run it: how many coloured pieces will each row have, and where is the gap?
@@ -97,12 +97,9 @@ lesson.map(workload)
 run = await lesson.watch(workload, "segments", views=("access_map",))
 
 # %% [markdown]
-# Play it again, slowly. Stop it in the middle, and step: can you name the rank of the next call, and can you name its place?
-
-# %%
-pio.replay(run, views=("access_map",))
-
-# %% [markdown]
+# Press *Replay* below the picture to see it again, slowly. Stop it in the middle, and press *step*: can you name the rank of the next call, and can you name
+# its place?
+#
 # ## 4. Look
 #
 # *4 minutes. Skip this if late: yes.*
@@ -112,7 +109,7 @@ pio.replay(run, views=("access_map",))
 # "Follow one colour. Four small steps without a gap: one block. Then a jump of one MiB from block to block, which is the size of a whole segment. Which rank comes first is chance, and
 # it differs from run to run. The places never do."
 #
-# </details>
+# </details><br>
 #
 # - Follow one colour. Four steps without a gap are one block of 256 KiB.
 # - Then comes a jump. From the start of a block to the start of the next one it is 1 MiB: the length of a segment, 4 x 256 KiB.
@@ -127,7 +124,7 @@ pio.replay(run, views=("access_map",))
 # "One formula: segment times number of ranks, plus rank, times block, plus transfer number times transfer size. With a file per process the other ranks drop out. That is IOR's whole pattern, in
 # one line."
 #
-# </details>
+# </details><br>
 #
 # Count the blocks in front of yours. In each earlier segment there are as many as there are ranks. In your own there is one for each lower rank. Then come your earlier
 # transfers. In a shared file:
@@ -154,7 +151,7 @@ lesson.compare("segment")
 # "One option, minus capital F. Each rank has its own file, starts at zero, and never jumps. It is simple, and it is fast until there are a hundred thousand files and somebody wants
 # to open one of them."
 #
-# </details>
+# </details><br>
 #
 # One word changes: `file_per_process`. There are four files now, each with a byte 0 of its own. The picture stacks them, file after file. Which jumps
 # are left?
@@ -176,7 +173,7 @@ files = await lesson.watch(own, "files", views=("access_map",))
 # "Two kinds of random. Locally: every transfer that was there before is still there, but shuffled. Globally: starts are drawn from the whole file, so two ranks may write the same bytes, and some bytes
 # are never written. People report both as 'random'. Ask which one."
 #
-# </details>
+# </details><br>
 #
 # IOR knows two kinds of *random*. With `-z` the transfers of a round are shuffled: this is **locally random**. With a file per process a rank shuffles the
 # transfers of its own block. In a shared file the transfers of each segment are dealt out to the ranks by lot, so some ranks get more
@@ -214,8 +211,8 @@ lesson.compare("random")
 # The counts of this run: how many calls there were, and how many different places they went to. If every byte had been written once, the two would be equal.
 
 # %%
-offsets = wild.trace.column("offset")[pio.metrics.transfers(wild.trace)]
-len(offsets), len(set(offsets))
+places = wild.trace.column("offset")[pio.metrics.transfers(wild.trace)]
+len(places), len(set(places))
 
 # %% [markdown]
 # ## 8. Try
@@ -227,7 +224,7 @@ len(offsets), len(set(offsets))
 # "Make the transfer as large as the block: one call a block, same map. Make both 47,008 bytes: that is ior-hard of IO500. Nothing fits the pages of the file system any
 # more, and that is the whole idea."
 #
-# </details>
+# </details><br>
 #
 # - Set the transfer to the size of the block. Does the map change? Does the number of calls?
 # - Exchange `block_size` and `segment_count`: 128 KiB and 4 rounds. Who has longer ways to jump?
@@ -248,7 +245,7 @@ await lesson.watch(hard, "hard", views=("access_map",), grid=4096)
 # "Paper and pencil. Four ranks, block 128, transfer 64, two segments, one shared file. The offsets of rank 2, in the order of its calls. Two calls in the first segment, two in the second. Where is
 # the jump?"
 #
-# </details>
+# </details><br>
 #
 # **List the offsets.** Four ranks write one shared file, with `-b 128k -t 64k -s 2`. Give the offsets of all calls of rank 2, in bytes, in the order in which it makes
 # them. You may let Python do the sums.
@@ -286,7 +283,7 @@ pio.check("04.offsets", offsets)
 #
 # "You don't need piotutor there. The words are IOR's options, one by one. Copy the line, put srun in front, and give it a file on the parallel file system."
 #
-# </details>
+# </details><br>
 #
 # Every word of this lesson is an option of IOR. This is the command that writes the same bytes as our first run. On a cluster, put
 # `srun --ntasks=4` in its place in front:

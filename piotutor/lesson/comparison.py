@@ -34,7 +34,8 @@ class Comparison:
     def lines(self) -> list[str]:
         """The comparison in words."""
         unit, option = self.question.unit, self.option
-        told = [] if self.predicted is None else [f"You predicted {self._in_words(option)}."]
+        made = self.predicted is not None
+        told = [f"You predicted {self._in_words(option)}." if made else "You made no prediction."]
         if self.question.unit is not None:
             measured = "unknown here" if self.measured is None else with_unit(self.measured, unit)
             rule = with_unit(self.question.right.value, unit)

@@ -181,6 +181,8 @@ EMPHASIS = {
     "easy",
     "hard",
     "another",
+    "replay",
+    "step",
     "mpi libraries",
     "4 kib random reads",
 }
