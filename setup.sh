@@ -122,10 +122,18 @@ install() {
     if [ -n "$OFFLINE" ]; then
         step "$what" "$V/bin/python" -m pip install --no-index --find-links "$OFFLINE/wheels" "$@"
     elif [ -x "$V/bin/uv" ]; then
-        step "$what" "$V/bin/uv" pip install --python "$V/bin/python" "$@"
+        step "$what" "$V/bin/uv" pip install --python "$V/bin/python" "$@" || network
     else
-        step "$what" "$V/bin/python" -m pip install "$@"
+        step "$what" "$V/bin/python" -m pip install "$@" || network
     fi
+}
+
+network() { # fail as the last step did; where it met no network, nothing else can succeed
+    if [ "$status" = 69 ]; then
+        rm -f "$V/.piotutor-unfinished"
+        die "there is no network: come back when there is, or use a bundle (OFFLINE=DIRECTORY)"
+    fi
+    return "$status"
 }
 
 wipe() { # only ever what we made
@@ -148,7 +156,7 @@ make_venv() { # make_venv MPI
     # uv is several times faster than pip, but knows nothing of pip's settings (a mirror, ...).
     if [ -z "$OFFLINE" ] && [ ! -x "$V/bin/uv" ] && [ -z "${PIP_INDEX_URL:-}" ] &&
         ! "$V/bin/python" -m pip config get global.index-url >/dev/null 2>&1; then
-        step "fetching the installer uv" "$V/bin/python" -m pip install uv || :
+        step "fetching the installer uv" "$V/bin/python" -m pip install uv || network || :
     fi
 }
 

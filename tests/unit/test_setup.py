@@ -163,6 +163,15 @@ def test_a_step_that_fails_says_why_in_one_line(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "sign", ["connection broken by 'NewConnectionError'", "client error (Connect): dns error"]
+)
+def test_a_step_that_met_no_network_says_just_that(tmp_path, sign):
+    done = step(tmp_path / "log", "sh", "-c", 'echo "WARNING: $0"; echo ERROR: oh; exit 2', sign)
+    assert done.returncode == 69
+    assert done.stdout.splitlines()[1:] == ["piotutor: that failed: there is no network"]
+
+
 def test_a_step_whose_program_is_missing_fails_as_in_a_shell(tmp_path):
     done = step(tmp_path / "log", tmp_path / "nothing")
     assert done.returncode == 127

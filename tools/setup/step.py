@@ -3,7 +3,7 @@
 Usage: step.py LOG "what it does" COMMAND [ARGUMENT ...]
 
 The command gets a process group of its own, which ends with this program, so that nothing is
-still compiling after Ctrl-C. Exits as the command does.
+still compiling after Ctrl-C. Exits as the command does, or with 69 where it met no network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+NO_NETWORK = 69
+SIGNS = ("connection broken", "dns error", "tcp connect error", "temporary failure resolving")
 
 
 def main(log: str, what: str, *command: str) -> int:
@@ -26,8 +29,13 @@ def main(log: str, what: str, *command: str) -> int:
         start = out.tell()
         status = _run(command, out)
     print(f" {time.monotonic() - began:.0f} s", flush=True)
-    if status:
-        print(f"piotutor: that failed: {_last_line(log, start)} (all of it: {log})", flush=True)
+    if not status:
+        return 0
+    said = _said(log, start)
+    if any(sign in line.lower() for line in said for sign in SIGNS):
+        print("piotutor: that failed: there is no network", flush=True)
+        return NO_NETWORK
+    print(f"piotutor: that failed: {_reason(said)} (all of it: {log})", flush=True)
     return status
 
 
@@ -53,10 +61,13 @@ def _run(command: tuple[str, ...], out: object) -> int:
             print(".", end="", flush=True)
 
 
-def _last_line(log: str, start: int) -> str:
+def _said(log: str, start: int) -> list[str]:
     with Path(log).open(encoding="utf-8", errors="replace") as lines:
         lines.seek(start)
-        said = [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in lines if line.strip()]
+
+
+def _reason(said: list[str]) -> str:
     errors = [line for line in said if line.lower().startswith(("error", "e:", "fatal"))]
     return (errors or said or ["it said nothing"])[-1][:200]
 
