@@ -24,6 +24,7 @@ from piotutor.launch import guard, limits
 from piotutor.launch.local import Local
 from piotutor.results import Run
 from piotutor.trace import Follower
+from piotutor.units import parse_size
 from piotutor.workload import Workload
 
 __all__ = ["Job", "Run", "open_run", "run", "run_sync", "start"]
@@ -170,7 +171,7 @@ def start(
     *,
     directory: str | Path | None = None,
     timeout: float = 600,
-    limit: int = limits.DATA,
+    limit: int | str = limits.DATA,
     max_ranks: int | None = None,
     sample: bool = True,
     launcher: Local | None = None,
@@ -187,8 +188,8 @@ def start(
         directory's ``scratch``.
     timeout : float
         Seconds that the job may take; waiting in the queue isn't counted.
-    limit : int
-        Bytes that a repetition may move in one direction.
+    limit : int or str
+        Bytes that a repetition may move in one direction, as ``"1g"``, say.
     max_ranks : int, optional
         The most ranks: ``PIOTUTOR_MAX_RANKS``, or 16.
     sample : bool
@@ -203,26 +204,30 @@ def start(
     UsageError
         The job can't be run as asked; nothing was started or left.
     """
-    workload = _read(workload)
     options = preparation.Options(
         directory=directory,
         timeout=timeout,
-        limit=limit,
+        limit=parse_size(limit),
         max_ranks=max_ranks,
         sample=sample,
         launcher=launcher,
         fault=fault,
     )
+    return _start(_read(workload), options)
+
+
+def _start(workload: Workload, options: preparation.Options) -> Job:
+    """Check everything, make the run directory and the place for data, and start the guard."""
     state = rundir.state_dir()
     rundir.sweep(state)
     rundir.prune(state)
-    limits.check(workload, limit=limit, ranks=options.ranks)
+    limits.check(workload, limit=options.limit, ranks=options.ranks)
     for pool in preparation.pools(state, options.ranks):
         pool.check(workload.num_tasks)
-    launcher = launcher or Local.find(state)
+    launcher = options.launcher or Local.find(state)
     launcher.check(workload)
     with rundir.new(state, workload.api) as (run_dir, lock):
-        data = preparation.place(workload, state, run_dir.name, directory)
+        data = preparation.place(workload, state, run_dir.name, options.directory)
         try:
             orders = preparation.orders(workload, data, run_dir, launcher, options)
             return Job(workload, orders, _guard(run_dir, lock))

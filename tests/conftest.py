@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -70,10 +69,10 @@ def living(state):
 @pytest.fixture
 def spotless(state, eventually, living):
     """Check after a test that no process, no data and no shared memory of it is left."""
-    shared = _shared()
+    since = time.time()
     yield
     eventually(lambda: not living())
-    eventually(lambda: not (_shared() - shared))
+    eventually(lambda: not guard.orphans(since))
     eventually(lambda: not list((state / "scratch").glob("*")))
 
 
@@ -85,16 +84,3 @@ def wait_until(check, seconds=30.0):
             pytest.fail(f"not within {seconds} s: {check}")
         time.sleep(0.01)
     return answer
-
-
-def _shared() -> set[str]:
-    """Return MPI's shared memory files of this user."""
-    found = set()
-    for path in Path("/dev/shm").glob("*"):
-        try:
-            ours = path.name.startswith(guard.SHARED)
-            if ours and path.stat().st_uid == os.geteuid():
-                found.add(path.name)
-        except OSError:
-            pass
-    return found

@@ -1,0 +1,1 @@
+"""How ranks start and stop: the launcher, the guard, the queue, and the ranks' program."""

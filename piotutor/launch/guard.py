@@ -234,16 +234,17 @@ def remove_shared_memory(since: float, directory: Path = Path("/dev/shm")) -> li
     That is: MPI's by their names, this user's, made after ``since`` (seconds since 1970), and
     mapped by no living process, twice.
     """
-    found = _orphans(since, directory)
+    found = orphans(since, directory)
     if found:
         time.sleep(QUEUE_TICK)  # a starting rank maps it at once
-        found &= _orphans(since, directory)
+        found &= orphans(since, directory)
     for path in found:
         path.unlink(missing_ok=True)
     return sorted(path.name for path in found)
 
 
-def _orphans(since: float, directory: Path) -> set[Path]:
+def orphans(since: float, directory: Path = Path("/dev/shm")) -> set[Path]:
+    """Return this user's shared memory files of MPI, made ``since``, that nobody has mapped."""
     found = set()
     with suppress(OSError):
         for path in directory.iterdir():
