@@ -67,7 +67,7 @@ _OTHERS = {
 }
 _OTHER_DIRECTIVES = set(
     "refNum debug platform summaryFile summaryFormat summaryAlways saveRankPerformanceDetailsCSV "
-    "savePerOpDataCSV dualMount allocateBufferOnGPU GPUid GPUDirect stoneWallingWearOut "
+    "savePerOpDataCSV dualMount allocateBufferOnGPU GPUid GPUDirect "
     "stoneWallingWearOutIterations stoneWallingStatusFile maxTimeDuration minTimeDuration "
     "outlierThreshold numNodes interTestDelay interIODelay reorderTasksRandom "
     "reorderTasksRandomSeed keepFileWithError multiFile warningAsErrors singleXferAttempt verbose "
@@ -321,6 +321,7 @@ def command(workload: Workload) -> str:
     return " ".join(words) + (f"  # not in IOR: {' '.join(missing)}" if missing else "")
 
 
+_DIRECTIVES = {"tasks_per_node", "stonewall_wear_out"}
 _ALWAYS = {"api", "block_size", "transfer_size", "segment_count"}
 
 
@@ -333,8 +334,8 @@ def _say(option: Option, workload: Workload) -> list[str]:
         return []
     if option.name == "api":
         return [flag, "DUMMY" if value == "NULL" else str(value)]
-    if option.name == "tasks_per_node":
-        return ["-O", f"{option.directive}={value}"]
+    if option.name in _DIRECTIVES:
+        return ["-O", f"{option.directive}={int(value)}"]
     if option.kind in ("flag", "level"):
         return [flag] * int(value)
     text = compact_size(value) if option.kind == "size" else option.format(value)

@@ -57,6 +57,10 @@ RULES: tuple[tuple[Callable[[Workload], bool], str], ...] = (
         "use_strided_datatype (--mpiio.useStridedDatatype) needs a view: add --mpiio.useFileView",
     ),
     (
+        lambda w: w.stonewall_wear_out and not w.stonewall,
+        "stonewall_wear_out (-O stoneWallingWearOut=1) needs a deadline: add -D with seconds",
+    ),
+    (
         lambda w: w.verify_read and not w.write and w.signature is None,
         "verify_read (-R) without write (-w) can't know what was written: "
         "add -w, or give the signature (-G) of the run that wrote",

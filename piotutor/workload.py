@@ -210,6 +210,14 @@ class Workload:
         "deadlineForStonewalling",
         "seconds after which a phase stops, wherever it is; 0: never",
     )
+    stonewall_wear_out: bool = _option(
+        False,
+        "flag",
+        _SYNC,
+        "--stonewall-wear-out",
+        "stoneWallingWearOut",
+        "after the deadline every rank goes on until it has done as much as the first",
+    )
     use_file_view: bool = _option(
         False,
         "flag",

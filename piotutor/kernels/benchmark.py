@@ -267,9 +267,13 @@ class Rank:
         stream.run(total, _all_of(plan.after))
         if not plan.stonewall:
             return
-        seconds = (monotonic_ns() - begin) / 1e9
+        seconds, at_deadline = (monotonic_ns() - begin) / 1e9, stream.done
+        if self.job.workload.stonewall_wear_out and plan.op == Op.WRITE:
+            plan.after.pop()
+            stream.run(max(self.comm.allgather(stream.done)), _all_of(plan.after))
         note = {"repetition": self._repetition, "op": plan.op.name.lower(), "seconds": seconds}
-        self.outcome.stonewall.append({**note, "rank": self.comm.rank, "calls": stream.done})
+        calls = {"at_deadline": at_deadline, "calls": stream.done}
+        self.outcome.stonewall.append({**note, "rank": self.comm.rank, **calls})
 
     def _deadline(self, begin: int) -> After:
         """Return what tells after each call whether time is over (to all alike, if in step)."""

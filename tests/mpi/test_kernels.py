@@ -65,6 +65,16 @@ class TestPosix(KernelSuite):
         assert job.result["bad_bytes"] == 0
         assert {note["op"] for note in job.result["stonewall"]} == {"write", "read"}
 
+    def test_after_a_deadline_all_ranks_can_reach_the_first(self, tmp_path):
+        asked = {"stonewall": 1, "stonewall_wear_out": True, "fsync_per_write": True}
+        asked |= {"transfer_size": 8, "block_size": 1 << 20, "segment_count": 6}
+        job = run_job(tmp_path / "run", self.make(2, write=True, **asked))
+        assert job.code == 0, job.output
+        notes = job.result["stonewall"]
+        first = max(note["at_deadline"] for note in notes)
+        assert [note["calls"] for note in notes] == [first, first]
+        assert len(job.records(Op.WRITE)) == 2 * first
+
     def test_one_rank_needs_no_mpi(self, tmp_path):
         import subprocess
         import sys
