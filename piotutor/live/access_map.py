@@ -15,16 +15,21 @@ from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.units import format_size
 from piotutor.workload import Workload
 
-_MODES = {"time": "offset × time", "rank": "offset × rank", "heat": "heat map: ranks × stripes"}
+_MODES = {
+    "time": "offset × time",
+    "order": "offset × order of transfers",
+    "rank": "offset × rank",
+    "heat": "heat map: ranks × stripes",
+}
 
 
 class AccessMap(View):
-    """Offset x time, offset x rank, or a heat map ranks x stripes; a lens on the first records.
+    """Offset x time (or order), offset x rank, or a heat map ranks x stripes; a lens on the first records.
 
     Attributes
     ----------
     mode : str
-        ``time``, ``rank`` or ``heat``.
+        ``time``, ``order``, ``rank`` or ``heat``.
     grid : int
         Bytes between grid lines (pages, stripes, lock units); 0 for none.
     lens : bool

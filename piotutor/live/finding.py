@@ -30,11 +30,14 @@ def of_trace(trace: Trace, name: str, grid: int = 0) -> Words:
     kind = plots.KINDS[name]
     options = {"grid": grid} if grid and name == "access_map" else {}
     data = kind.data(trace, **options)
-    return Words(_FINDINGS[name](data), data.badge, kind.alt(data))
+    title = _FINDINGS[name](data)
+    return Words(title, data.badge, f"{title}. {kind.alt(data)}")
 
 
 def of_plan(workload: Workload, grid: int = 0) -> Words:
     """Return title, badge and alternative text of what is planned."""
     op = "write" if workload.write else "read"
     data = pattern_map_data(workload, op=op, grid=grid or None)
-    return Words(access_finding(data), data.badge, plots.KINDS["access_map"].alt(data))
+    title = access_finding(data)
+    axes = "The vertical axis is the offset, the horizontal one the number of each rank's transfer"
+    return Words(title, data.badge, f"{title}. {axes}. Planned; nothing has run.")

@@ -75,25 +75,28 @@ class AccessMap {
   plot(ctx, box, now, ratio) {
     const mode = this.model.get("mode");
     const { meta, style } = this;
-    const span = meta.span || roomyTime(this.events.end);
-    const place = mode === "rank" ? this.byRank(box) : this.byTime(box, span);
+    const span = mode === "order" ? this.roomyCount() : meta.span || roomyTime(this.events.end);
+    const place = mode === "rank" ? this.byRank(box) : this.byTime(box, span, mode === "order");
     const key = [mode, box.w, box.h, meta.size, ratio, style.font].join();
     this.events.paint(box, ratio, key, mode === "rank" ? 0 : span, now, place);
     this.gridLines(ctx, box);
     this.events.show(ctx, box, now, meta.ranks, place);
-    axes(ctx, box, mode === "rank" ? this.rankAxis() : this.timeAxis(span), this.offsetAxis(), style);
+    axes(ctx, box, mode === "rank" ? this.rankAxis() : this.axisOf(mode, span), this.offsetAxis(), style);
     if (mode === "time" && now < span) nowLine(ctx, box, box.x + (now / span) * box.w, style);
     if (mode === "time") this.phases(ctx, box, span);
   }
-  byTime(box, span) {
+  roomyCount() { return this.meta.span ? Math.max(1, this.events.n) : roomyTime(this.events.n); }
+  // From left to right by time, or one transfer after another in the order of their ends.
+  byTime(box, span, order) {
     const { t0, t1, offset, length, rank, file, op } = this.events.columns;
     const { style, meta } = this;
     const thick = style.line * 1.3;
     const scale = box.h / meta.size;
     return (pen, i, now) => {
-      const x = (t0[i] / span) * box.w;
+      const from = order ? i : t0[i];
+      const x = (from / span) * box.w;
       const tall = Math.max(thick, length[i] * scale);
-      const wide = Math.max(thick, ((Math.min(t1[i], now) - t0[i]) / span) * box.w);
+      const wide = Math.max(thick, ((order ? 1 : Math.min(t1[i], now) - from) / span) * box.w);
       pen.globalAlpha = op[i] === READ ? 0.6 : 1;
       pen.fillStyle = rankColor(style, rank[i]);
       pen.fillRect(x, box.h - (offset[i] + this.base(file[i])) * scale - tall, wide, tall);
@@ -120,10 +123,10 @@ class AccessMap {
     const { files, size } = this.meta;
     return byteAxis(size, files > 1 ? `offset, ${files} files on end` : "offset in the file");
   }
-  timeAxis(span) {
-    const axis = timeAxis(span);
-    if (!this.meta.planned) return axis;
-    return { span, label: "number of the transfer (planned, nothing has run)", ticks: ticks(0, span).map((v) => [v, v]) };
+  axisOf(mode, span) {
+    if (mode === "time" && !this.meta.planned) return timeAxis(span);
+    const label = this.meta.planned ? "number of the transfer (planned, nothing has run)" : "transfers, in the order of their ends";
+    return { span, label, ticks: ticks(0, span).map((v) => [v, v]) };
   }
   rankAxis() {
     const { ranks, ops } = this.meta;
