@@ -17,7 +17,7 @@
 # **What you will do.** You write 64 MiB in three ways and read them in two. You watch where the bytes are at each moment: in memory, or on the device.
 # Then you tell four runs apart by what they left behind, and you find two published figures that no disk can have given.
 #
-# **What you need.** This notebook. About 64 MiB of disk are used for a few seconds, and given back. What this machine can't
+# **What you need.** This notebook. Up to 128 MiB of disk are used for a minute, and given back. What this machine can't
 # show, the lesson says.
 
 # %%
@@ -51,8 +51,7 @@ lesson
 lesson.predict("returned")
 
 # %% [markdown]
-# The second question is about reading. Give a number: how many MiB does the *device* read, when you read back a file that you have just
-# written?
+# The second question is about reading. You read back a file that you have just written. Give a number: how many MiB of it come out of memory?
 
 # %%
 lesson.predict("warm")
@@ -74,8 +73,8 @@ lesson.predict("warm")
 # directory of this lesson, as we want to read it later.
 #
 # In the picture, the black line is what the application has written. The area below it is the tank: how much is at the device, and how much is in memory
-# only. A page that is in memory and not yet on the device is *dirty*. The lane below is the file: what of it is in memory, dirty or *clean*. The last lane
-# is the speed. How dirty will the tank be when the last write returns?
+# only. A page that is in memory and not yet on the device is *dirty*. The lane below is the file: what of it is in memory, dirty or *clean*. How
+# dirty will the tank be when the last write returns?
 
 # %%
 file = str(lesson.scratch / "tank.dat")
@@ -250,6 +249,8 @@ labels = {"A": ..., "B": ..., "C": ..., "D": ...}
 pio.check("01.labels", labels, blind)
 
 # %% tags=["solution"]
+# Nothing in memory: direct. No fsync: buffered. The device read it all: evicted. The one left: fsync.
+# Your letters are others than your neighbour's; this looks them up.
 labels = blind.truth
 pio.check("01.labels", labels, blind)
 

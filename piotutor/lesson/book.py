@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
-import shutil
-import tempfile
-import weakref
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from piotutor import rundir
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.lesson import course, journal, recorded
 from piotutor.lesson.ballot import Ballot
@@ -20,6 +15,7 @@ from piotutor.lesson.comparison import Comparison
 from piotutor.lesson.evidence import EvidenceTable, evidence
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
+from piotutor.lesson.scratch import Scratch
 from piotutor.workload import Workload
 
 
@@ -53,7 +49,7 @@ class Lesson:
         self.content = course.load(name)
         self.runs: dict[str, Any] = {}
         self._ballots = {q.name: Ballot(name, q) for q in self.content.questions}
-        self._scratch: Path | None = None
+        self._scratch: Scratch | None = None
 
     @property
     def name(self) -> str:
@@ -64,16 +60,13 @@ class Lesson:
     def scratch(self) -> Path:
         """A directory for files that outlive one run; `clean` removes it, and so does the exit."""
         if self._scratch is None:
-            home = Path(os.environ.get("PIOTUTOR_SCRATCH") or rundir.state_dir() / "scratch")
-            home.mkdir(parents=True, exist_ok=True)
-            self._scratch = Path(tempfile.mkdtemp(prefix="lesson-", dir=home))
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        return self._scratch
+            self._scratch = Scratch()
+        return self._scratch.path
 
     def clean(self) -> None:
         """Remove what the lesson left in its scratch directory."""
         if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.remove()
             self._scratch = None
 
     def predict(self, question: str, value: object = None) -> Ballot:
@@ -214,4 +207,3 @@ class Lesson:
         return (
             f"<p><strong>{self.name} · {escape(self.content.title)}</strong> {self._progress}</p>"
         )
-

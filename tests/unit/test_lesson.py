@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import types
 
@@ -234,6 +235,19 @@ def test_scratch_is_private_to_the_lesson_and_goes(state):
     lesson.clean()
     lesson.clean()
     assert not place.exists()
+
+
+def test_what_a_killed_kernel_left_is_removed_and_nothing_else(state):
+    living = Lesson("01")
+    places = [living.scratch, *(state / "scratch" / f"lesson-{n}" for n in ("dead", "new"))]
+    for place in places:
+        place.mkdir(exist_ok=True)
+        (place / "tank.dat").write_text("x")
+    for place in places[:2]:
+        os.utime(place, (1, 1))
+    assert Lesson("01").scratch.exists()
+    assert [place.exists() for place in places] == [True, False, True]
+    living.clean()
 
 
 def test_blind_runs_fall_back_to_recorded_ones(monkeypatch):

@@ -62,19 +62,19 @@ RETURNED = Question(
 WARM = Question(
     name="warm",
     text=(
-        "You write a file of 64 MiB, and read it right afterwards. How much does the device "
-        "have to read for that?"
+        "You write a file of 64 MiB, and read it right afterwards. How much of that comes out of "
+        "memory, without the device?"
     ),
     unit="MiB",
-    measure=lambda run: _device_mib(run),
+    measure=lambda run: _from_memory(run),
     options=(
         Option(
-            value=0,
+            value=64,
             reply="The bytes are still in memory from the write, so the device isn't asked. "
-            "What little was measured, other programs read.",
+            "What the measurement lacks, other programs read from the device meanwhile.",
         ),
         Option(
-            value=64,
+            value=0,
             misconception="a read reads the device",
             reply="A read takes a page from memory if it is there, and it is: writing put it "
             "there. The device isn't asked for bytes that the kernel already has.",
@@ -194,9 +194,12 @@ def _tutorial(said: object) -> Point:
     )
 
 
-def _device_mib(run: Any) -> float | None:
-    found = evidence(run.trace).device_read
-    return None if found is None else found / 2**20
+def _from_memory(run: Any) -> float | None:
+    """MiB that the ranks read and the device did not, at least."""
+    found = evidence(run.trace)
+    if found.device_read is None:
+        return None
+    return round(max(0, found.read - found.device_read) / 2**20, 1)
 
 
 CONTENT = Content(
