@@ -86,10 +86,11 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
     samples = trace.column("op") == Op.SAMPLE
     began = int(start[app].min()) if app.any() else int(start.min(initial=0))
-    last = max(int(end[app].max(initial=began)), int(end[samples].max(initial=began)))
-    span = max(last - began, 1)
     device = _device(trace, began)
     files = _files(trace, began)
+    called = int(end[app].max(initial=began))
+    sampled = int(end[samples].max(initial=began))
+    span = max(min(sampled, _clean(files[2], began, sampled)), called) - began + 1
     return TankData(
         written=_moved(trace, Op.WRITE, began, span, steps),
         read=_moved(trace, Op.READ, began, span, steps),
@@ -155,6 +156,14 @@ def _files(trace: Trace, began: int) -> tuple[Curve | None, Curve | None, Curve 
     )
 
 
+def _clean(dirty: Curve | None, began: int, sampled: int) -> int:
+    """Return when the last dirty byte was seen, a little later; the last sample if unknown."""
+    if dirty is None:
+        return sampled
+    waiting = dirty.time[dirty.value > 0]
+    return began + int(1.05e9 * waiting.max(initial=0.0))
+
+
 def _marks(trace: Trace, began: int) -> list[Mark]:
     writes = transfers(trace, Op.WRITE)
     if not writes.any():
@@ -179,13 +188,14 @@ def tank_finding(data: TankData) -> str:
 
 
 def _finding_of_writes(data: TankData, total: float) -> str:
+    """Prefer what the files' own pages say: the device also counts what others write."""
     mark = data.marks[0]
-    if data.to_device is not None:
-        share = min(1.0, max(0.0, data.to_device.at(mark.time)) / total)
-        return f"When the last write returned, {share:.0%} of the bytes were at the device"
     if data.dirty is not None:
         share = min(1.0, data.dirty.at(mark.time) / total)
         return f"When the last write returned, {share:.0%} of the bytes were only in memory"
+    if data.to_device is not None:
+        share = min(1.0, max(0.0, data.to_device.at(mark.time)) / total)
+        return f"When the last write returned, {share:.0%} of the bytes were at the device"
     return f"The last write returned after {format_seconds(mark.time)}; what it reached is unknown"
 
 
@@ -199,6 +209,8 @@ def _finding_of_reads(data: TankData, total: float) -> str:
 def tank_alt(data: TankData) -> str:
     """Describe the picture for a reader who can't see it."""
     told = [f"Time runs to the right, {format_seconds(data.end)} in all"]
+    if data.written is not None:
+        told.append(f"the application wrote {format_size(round(data.written.value[-1]))}")
     for mark in data.marks:
         told.append(f"the {mark.name} after {format_seconds(mark.time)}{_then(data, mark)}")
     if data.read is not None:
@@ -213,7 +225,6 @@ def tank_alt(data: TankData) -> str:
 
 def _then(data: TankData, mark: Mark) -> str:
     known = {
-        "written by the application": data.written,
         "only in memory": data.dirty,
         "at the device": data.to_device,
     }
@@ -222,4 +233,4 @@ def _then(data: TankData, mark: Mark) -> str:
         for name, curve in known.items()
         if curve is not None
     ]
-    return f", with {', '.join(parts)}"
+    return f", with {', '.join(parts)}" if parts else ""

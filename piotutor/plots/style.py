@@ -155,14 +155,14 @@ def rank_legend(ax: Axes, ranks: Sequence[int] | np.ndarray, more: Sequence[Any]
     top_legend(ax, [*(handle(looks[i], names[i]) for i in shown), *more])
 
 
-def top_legend(ax: Axes, handles: Sequence[Any]) -> None:
-    """Put a legend above an axes, in rows of five."""
+def top_legend(ax: Axes, handles: Sequence[Any], columns: int = 5) -> None:
+    """Put a legend above an axes, in rows."""
     place: dict[str, Any] = {
         "loc": "lower left",
         "bbox_to_anchor": (0.0, 1.0),
         "borderaxespad": 0.2,
     }
-    ax.legend(handles=handles, ncols=min(5, len(handles)), columnspacing=1.2, **place)
+    ax.legend(handles=handles, ncols=min(columns, len(handles)), columnspacing=1.2, **place)
 
 
 def finish(figure: Figure, words: Words, style: Style) -> Figure:

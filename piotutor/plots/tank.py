@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from piotutor.plots.levels import Curve, TankData, tank_alt, tank_data, tank_finding
+from piotutor.plots.levels import TankData, tank_alt, tank_data, tank_finding
 from piotutor.plots.style import (
     INK,
     Style,
@@ -82,21 +82,19 @@ def _draw_tank(ax: Axes, data: TankData) -> None:
         note = f"at the device: {data.why['device']}"
         ax.text(0.99, 0.04, note, transform=ax.transAxes, ha="right", fontsize="small")
     _time_axis(ax, data, label=False)
-    top_legend(ax, entries)
+    top_legend(ax, entries, columns=3)
 
 
 def _fill_levels(ax: Axes, data: TankData) -> list[Any]:
-    """Fill what reached the device, and above it what waits in memory."""
+    """Fill what reached the device from below, and what waits in memory from the line down."""
     entries: list[Any] = []
-    floor = Curve(np.array([0.0, data.end]), np.zeros(2))
     if data.written is not None and data.to_device is not None:
-        floor = data.to_device
-        ax.fill_between(floor.time, floor.value, **_DEVICE)
+        ax.fill_between(data.to_device.time, data.to_device.value, **_DEVICE)
         entries.append(Patch(label="at the device", **_DEVICE))
     if data.written is not None and data.dirty is not None:
         time = data.dirty.time
-        base = np.interp(time, floor.time, floor.value)
-        ax.fill_between(time, base, base + data.dirty.value, **_DIRTY)
+        top = np.interp(time, data.written.time, data.written.value)
+        ax.fill_between(time, np.maximum(top - data.dirty.value, 0), top, **_DIRTY)
         entries.append(Patch(label="only in memory (dirty)", **_DIRTY))
     return entries
 

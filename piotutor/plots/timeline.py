@@ -119,6 +119,8 @@ def timeline_finding(data: TimelineData) -> str:
         most, least = int(wait.argmax()), int(wait.argmin())
         text = f"Rank {data.ranks[most]} waits {wait[most]:.0%} of the time"
         return f"{text}, rank {data.ranks[least]} {wait[least]:.0%}"
+    if mean.sum() < 0.5:
+        return f"The ranks spend {1 - mean.sum():.0%} of the time between their I/O calls"
     best = int(mean.argmax())
     doing = {"open": "opening", "transfer": "transfers", "close": "closing", "wait": "waiting"}
     what = doing.get(data.kinds[best], data.kinds[best])

@@ -284,8 +284,11 @@ def test_the_tank_counts_from_the_first_call():
         *(("last write returns", 0.010), ("fsync returns", 0.100))
     ]
     assert data.marks[1].rate == 10_000
-    finding = "When the last write returned, 30% of the bytes were at the device"
+    finding = "When the last write returned, 70% of the bytes were only in memory"
     assert levels.tank_finding(data) == finding
+    unknown = levels.tank_data(trace_of(*tank_rows(resident=400)))
+    finding = "When the last write returned, 30% of the bytes were at the device"
+    assert levels.tank_finding(unknown) == finding
 
 
 def test_what_the_tank_cannot_know_is_absent_with_the_reason():
