@@ -7,6 +7,7 @@ overwritten.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -65,7 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _hang_up(141)
     except OSError as error:
         _hang_up(1)
-        return _complain(f"{error.filename or 'standard output'}: {error.strerror}", 1)
+        return _complain(_explain(error), 1)
+
+
+def _explain(error: OSError) -> str:
+    """Say what the system refused; it names no file for its output and where we stand."""
+    if error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if error.errno == errno.ENOENT:
+        return "the current directory is gone: change to another"
+    return f"standard output: {error.strerror or error}"
 
 
 def _complain(message: str, code: int) -> int:

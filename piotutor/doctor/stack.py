@@ -17,7 +17,7 @@ from piotutor.errors import PiotutorError
 from piotutor.launch.local import Local
 from piotutor.workload import Workload
 
-_TIMEOUT = 60.0
+_TIMEOUT = 30.0
 _ASK_H5PY = """
 import json, h5py
 version = h5py.version

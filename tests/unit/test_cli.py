@@ -478,3 +478,14 @@ def test_an_interrupt_before_anything_is_quiet(monkeypatch, capsys):
     monkeypatch.setattr(run_command, "read_workload", interrupted)
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == "piotutor: stopped\n"
+
+
+def test_a_directory_that_is_gone_is_said(tmp_path):
+    script = (
+        "import os, sys\nos.mkdir(sys.argv[1])\nos.chdir(sys.argv[1])\nos.rmdir(sys.argv[1])\n"
+        "from piotutor.cli import main\nraise SystemExit(main(['doctor', '.']))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "gone")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "current directory is gone" in done.stderr
