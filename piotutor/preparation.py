@@ -10,6 +10,7 @@ import platform
 import secrets
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -91,7 +92,8 @@ def place(
         return datafiles.in_scratch(home, count, keep=keep)
     path = Path(workload.test_file).expanduser().absolute()
     if not workload.write:
-        return datafiles.existing(path, [workload.bytes_per_file] * count)
+        size = 0 if workload.random_offset == 2 else workload.bytes_per_file  # -z -z: any block
+        return datafiles.existing(path, [size] * count)
     path = _room(path, workload)
     return datafiles.reserve(path, count, keep=keep, run=run, registry=state / "owned")
 
@@ -115,6 +117,7 @@ def orders(
         timeout=options.timeout,
         ranks=workload.num_tasks,
         pools=[asdict(pool) for pool in pools(run_dir.parents[1], options.ranks)],
+        temporary=str(Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"),
         parent=os.getpid(),
         host=socket.gethostname(),
         since=time.time(),

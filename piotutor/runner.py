@@ -59,7 +59,9 @@ class Job:
         """``waiting`` (for places), ``running``, ``done``, ``failed``, ``stopped``, ``timeout``."""
         if self._run is not None:
             return self._run.status
-        return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["state"])
+        ended = rundir.read_json(self.run_dir / "guard-result.json", {})
+        now = rundir.read_json(self.run_dir / "state.json", _WAITING)
+        return str(ended.get("status") or now["state"])
 
     @property
     def why(self) -> str:

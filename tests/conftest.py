@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -73,6 +75,8 @@ def spotless(state, eventually, living):
     yield
     eventually(lambda: not living())
     eventually(lambda: not guard.orphans(since))
+    runs = {f"piotutor-{path.name}" for path in (state / "runs").glob("*")}
+    eventually(lambda: not runs & {path.name for path in Path(tempfile.gettempdir()).iterdir()})
     eventually(lambda: not list((state / "scratch").glob("*")))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,8 @@ class Orders:
         Places needed in each pool.
     pools
         Each a `Pool` as a dict.
+    temporary
+        A directory that is made for the ranks' temporary files (Open MPI has some), and removed.
     parent
         Process number of the one who started us.
     host, since
@@ -74,6 +77,7 @@ class Orders:
     timeout: float = 600.0
     ranks: int = 1
     pools: list[dict[str, Any]] = field(default_factory=list)
+    temporary: str = ""
     parent: int = 0
     host: str = ""
     since: float = 0.0
@@ -147,6 +151,8 @@ class Guard:
 
     def _job(self) -> int:
         """Start the sampler and the ranks; wait for the ranks, then end the sampler."""
+        if self.orders.temporary:
+            Path(self.orders.temporary).mkdir(mode=0o700)
         sampler = self._start(self.orders.sampler, subprocess.DEVNULL)
         ranks = self._start(self.orders.argv, subprocess.PIPE)
         assert ranks is not None and ranks.stdout is not None
@@ -170,10 +176,14 @@ class Guard:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output == subprocess.PIPE else None,
-            env={**os.environ, **self.orders.env, processes.MARK: self.orders.run_dir},
+            env=self._environment(),
             cwd=self.run_dir,
             start_new_session=True,
         )
+
+    def _environment(self) -> dict[str, str]:
+        place = {"TMPDIR": self.orders.temporary} if self.orders.temporary else {}
+        return {**os.environ, **place, **self.orders.env, processes.MARK: self.orders.run_dir}
 
     def _follow(self, ranks: subprocess.Popen[bytes], output: IO[bytes]) -> None:
         """Keep the ranks' output until they end (a thread of its own)."""
@@ -224,6 +234,9 @@ def clean(orders: Orders, *, done: bool = False) -> list[int]:
     left = processes.end(orders.run_dir)
     with suppress(OSError):
         DataFiles.from_dict(orders.data).release(done)
+    with suppress(OSError):
+        if orders.temporary and Path(orders.temporary).lstat().st_uid == os.geteuid():
+            shutil.rmtree(orders.temporary, ignore_errors=True)
     remove_shared_memory(orders.since)
     return left
 

@@ -91,6 +91,14 @@ def test_done(run_here, state):
     assert not list((state / "scratch").iterdir())
 
 
+def test_temporary_files(run_here, tmp_path):
+    text = "import tempfile; print(tempfile.mkstemp()[1])"
+    status, run_dir = run_here(text, temporary=str(tmp_path / "mine"))
+    assert status == "done"
+    assert (run_dir / "output.txt").read_text().startswith(f"{tmp_path}/mine/")
+    assert not (tmp_path / "mine").exists()
+
+
 def test_failed(run_here):
     status, run_dir = run_here("import sys; sys.exit('broken')")
     assert status == "failed"

@@ -151,6 +151,12 @@ def test_stop(eventually):
     job.stop()
 
 
+def test_the_end_is_seen_without_waiting(eventually):
+    job = runner.start(SMALL, **OPTIONS)
+    assert eventually(lambda: job.state not in ("waiting", "running") and job.state) == "done"
+    assert job.wait_sync().status == "done"
+
+
 def test_stop_before_it_began():
     job = runner.start(SMALL, fault=HANG, **OPTIONS)
     job.stop()
