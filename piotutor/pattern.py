@@ -104,7 +104,7 @@ def all_transfers(
     workload: Workload, op: str = "write", *, file_size: int | None = None
 ) -> tuple[npt.NDArray[np.int32], Extents]:
     """Return every rank's transfers in one phase, rank by rank, and which rank each is."""
-    _need_room(workload.total_bytes // workload.transfer_size)
+    _need_room_for_all(workload)
     return _extents(workload, np.arange(workload.num_tasks), op, file_size)
 
 
@@ -139,6 +139,10 @@ def _need_room(count: int) -> None:
             f"{count:,} pieces are more than are worked out at once ({_MOST:,}): "
             "make -b, -s or -n smaller, or -t larger"
         )
+
+
+def _need_room_for_all(workload: Workload) -> None:
+    _need_room(workload.total_bytes // workload.transfer_size)
 
 
 def _shift(workload: Workload, op: str) -> int:
@@ -325,6 +329,7 @@ def csv_rows(workload: Workload) -> Iterator[tuple[int, int, str, int, int]]:
     Rank by rank; for each rank its phases in order, ``-W``'s reading back among them. The op is
     ``write`` or ``read``.
     """
+    _need_room_for_all(workload)
     for rank, op, part in _phases(workload):
         columns = (column.tolist() for column in part)
         yield from ((rank, file, op, at, size) for file, at, size in zip(*columns, strict=True))
@@ -332,6 +337,7 @@ def csv_rows(workload: Workload) -> Iterator[tuple[int, int, str, int, int]]:
 
 def write_csv(workload: Workload, out: TextIO) -> None:
     """Write `csv_rows` with the header ``rank,file,op,offset,length``."""
+    _need_room_for_all(workload)
     out.write("rank,file,op,offset,length\n")
     for rank, op, part in _phases(workload):
         table = np.column_stack(part)

@@ -51,7 +51,7 @@ def parse_size(text: str | SupportsIndex) -> int:
     if value < 0:
         raise UsageError(f"{value} is negative: give a number of bytes such as 64k or 1m")
     if value > INT64_MAX:
-        raise UsageError(f"{text} is larger than a file can be (2^63 - 1 bytes): give less")
+        raise UsageError(f"{text} is larger than any file (2^63 - 1): give less")
     return value
 
 

@@ -250,6 +250,8 @@ HUGE = Workload(block_size=2**40, transfer_size=8)
     "ask",
     [
         lambda: transfers(HUGE, 0),
+        lambda: next(pattern.csv_rows(HUGE)),
+        lambda: pattern.write_csv(Workload(num_tasks=2**30), None),
         lambda: all_transfers(HUGE.replace(transfer_size=2**14)),
         lambda: transfers(
             HUGE.replace(num_tasks=2**28, block_size=2**34, transfer_size=2**30, random_offset=1), 0
