@@ -121,9 +121,7 @@ warm = await lesson.watch(read, "warm", views=("tank",))
 # gone. A read after that is *cold*. How many bytes of the file do you expect to be left in memory?
 
 # %%
-from piotutor.capture import evict
-
-evict(file)
+lesson.evict(file)
 
 # %% [markdown]
 # And the same read once more. Compare the device's line with that of the warm read. Why was it flat then, and why isn't it now?

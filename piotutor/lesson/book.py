@@ -12,6 +12,7 @@ from piotutor.lesson import course, journal, recorded
 from piotutor.lesson.ballot import Ballot
 from piotutor.lesson.blind import Blind, shuffled
 from piotutor.lesson.comparison import Comparison
+from piotutor.lesson.eviction import Eviction
 from piotutor.lesson.evidence import EvidenceTable, evidence
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
@@ -161,6 +162,10 @@ class Lesson:
     def evidence(self, *names: str) -> EvidenceTable:
         """Return a table of what runs of this lesson left behind; no speed is in it."""
         return EvidenceTable({name: evidence(self._run(name).trace) for name in names})
+
+    def evict(self, path: str | Path) -> Eviction:
+        """Put a file out of memory, look whether it is gone, and say so."""
+        return Eviction(Path(path))
 
     def roll_call(self, run: Any) -> RollCall:
         """Let each rank of a run say who it is, and what it wrote."""

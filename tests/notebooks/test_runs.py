@@ -70,6 +70,19 @@ def test_the_lesson_runs_whole_and_cleans_up(source, run_notebook, state):
     assert not (state / "predictions.jsonl").exists()
 
 
+@pytest.mark.parametrize("source", LESSONS, ids=lambda source: source.stem)
+def test_where_nothing_can_run_recorded_runs_carry_the_lesson(source, run_notebook, monkeypatch):
+    monkeypatch.setenv("PIOTUTOR_MPIEXEC", "/nowhere/mpiexec")
+    cells = run_notebook(source)
+    for cell in cells:
+        if "lesson.watch(" in cell.source:
+            assert "It can't run here" in shown(cell), cell.source
+            assert "Not your machine" in shown(cell), cell.source
+            assert "(recorded 20" in shown(cell), cell.source
+    for text in tagged(cells, "solution"):
+        assert re.search(r": (right|inconclusive here)", text), text
+
+
 def test_a_lesson_reads_well_without_widgets(run_notebook):
     cells = run_notebook(LESSONS[0], f"{STRICT}\n{WITHOUT_WIDGETS}")
     everything = "\n".join(map(shown, cells))

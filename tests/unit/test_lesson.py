@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import types
 
@@ -248,6 +249,14 @@ def test_what_a_killed_kernel_left_is_removed_and_nothing_else(state):
     assert Lesson("01").scratch.exists()
     assert [place.exists() for place in places] == [True, False, True]
     living.clean()
+
+
+def test_evicting_says_what_came_of_it(tmp_path):
+    path = tmp_path / "file"
+    assert "no such file" in repr(Lesson("01").evict(path))
+    path.write_bytes(b"x" * 65536)
+    told = repr(Lesson("01").evict(str(path)))
+    assert re.search(r"In memory were .+ of 64 KiB; .+ left|can't be known here", told)
 
 
 def test_blind_runs_fall_back_to_recorded_ones(monkeypatch):
