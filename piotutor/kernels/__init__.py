@@ -21,9 +21,19 @@ KERNELS = {
 
 
 def kernel_class(api: str) -> type[Kernel]:
-    """Return the class of a kernel; its libraries are loaded now, not earlier."""
+    """Return the class of a kernel; its libraries are loaded now, not earlier.
+
+    Raises
+    ------
+    UsageError
+        For an unknown interface, or one whose libraries can't be loaded here.
+    """
     if api not in KERNELS:
         raise UsageError(f"api {api!r} is unknown: choose one of {', '.join(KERNELS)}")
     module, _, name = KERNELS[api].partition(":")
-    found: type[Kernel] = getattr(import_module(module), name)
+    try:
+        found: type[Kernel] = getattr(import_module(module), name)
+    except ImportError as error:
+        advice = "`piotutor doctor` says how to get what is missing"
+        raise UsageError(f"api {api} can't be used here ({error}): {advice}") from error
     return found

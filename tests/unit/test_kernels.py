@@ -301,6 +301,12 @@ def test_the_table_names_every_kernel():
         kernel_class("FTP")
 
 
+def test_a_missing_library_is_one_line(monkeypatch):
+    monkeypatch.setitem(KERNELS, "HDF5", "piotutor.kernels.absent:Kernel")
+    with pytest.raises(UsageError, match="HDF5 can't be used here.*doctor"):
+        kernel_class("HDF5")
+
+
 def test_direct_alignment(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(bytes(8192))
