@@ -303,7 +303,7 @@ def test_the_table_names_every_kernel():
 
 def test_a_missing_library_is_one_line(monkeypatch):
     monkeypatch.setitem(KERNELS, "HDF5", "piotutor.kernels.absent:Kernel")
-    with pytest.raises(UsageError, match="HDF5 can't be used here.*doctor"):
+    with pytest.raises(UsageError, match=r"HDF5 can't be used here.*doctor"):
         kernel_class("HDF5")
 
 
