@@ -14,7 +14,7 @@ import numpy as np
 from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
 
 TRANSFERS = (Op.READ, Op.WRITE)
-_PHASE_OPS = {Phase.WRITE: Op.WRITE, Phase.READ: Op.READ}
+_PHASE_OPS: dict[int, Op] = {Phase.WRITE: Op.WRITE, Phase.READ: Op.READ}
 
 
 @dataclass(frozen=True)
@@ -100,51 +100,83 @@ def phases(trace: Trace) -> list[PhaseResult]:
 def _each_phase(trace: Trace) -> Iterator[tuple[Op, int, np.ndarray]]:
     app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
     aux = trace.column("aux")
-    for key in np.unique(aux[app]):
-        phase = Phase.OTHER if phase_of(key) > Phase.OTHER else Phase(int(phase_of(key)))
-        if phase in _PHASE_OPS:
-            yield _PHASE_OPS[phase], int(repetition_of(key)), app & (aux == key)
+    keys = distinct(aux, app)
+    for key in keys:
+        op = _PHASE_OPS.get(int(phase_of(key)))
+        if op is not None:
+            yield op, int(repetition_of(key)), app & (aux == key) if len(keys) > 1 else app
+
+
+def distinct(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the different integers under a mask, ascending; fast where they are few."""
+    found = [values[:0]]
+    for start in range(0, len(values), 1 << 17):
+        piece = values[start : start + (1 << 17)][mask[start : start + (1 << 17)]]
+        if len(piece):
+            found.append(few(piece))
+    return np.unique(np.concatenate(found))
+
+
+def few(values: np.ndarray) -> np.ndarray:
+    """Return the different integers of a piece, ascending; fast where they lie close together."""
+    low, high = values.min(), values.max()
+    if int(high) - int(low) > len(values):
+        return np.unique(values)
+    there = np.flatnonzero(np.bincount((values - low).astype(np.int64)))
+    return there.astype(values.dtype) + low
 
 
 def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:
-    code, start, end = (column[mask] for column in trace.columns("op", "start", "end"))
-    moved = (code == op) & (trace.column("flags")[mask] & Flag.PART == 0)
-    size = int(np.maximum(trace.column("result")[mask][moved], 0).sum())
-    opened, closed = code == Op.OPEN, code == Op.CLOSE
-    began = int(start[opened if opened.any() else moved].min(initial=start.max()))
-    ended = int(end[closed if closed.any() else moved].max(initial=began))
+    size, took = 0, [np.empty(0, np.int64)]
+    begins: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    for block in trace.blocks(mask):
+        for code in (Op.OPEN, Op.CLOSE, op):
+            of_kind = block["op"] == code
+            if of_kind.any():
+                first, last = block["start"][of_kind].min(), block["end"][of_kind].max()
+                begins[code] = min(int(first), begins.get(code, int(first)))
+                ends[code] = max(int(last), ends.get(code, int(last)))
+        moved = (block["op"] == op) & (block["flags"] & Flag.PART == 0)
+        size += int(np.maximum(block["result"], 0).sum(where=moved))
+        took.append((block["end"] - block["start"])[moved])
+    began = begins.get(Op.OPEN, begins.get(op, 0))
+    ended = max(ends.get(Op.CLOSE, ends.get(op, began)), began)
+    lengths = np.concatenate(took)
     seconds = (ended - began) / 1e9
     return PhaseResult(
         op=op.name.lower(),
         repetition=repetition,
         bytes=size,
-        operations=int(np.count_nonzero(moved)),
+        operations=len(lengths),
         seconds=seconds,
         bandwidth=size / seconds if seconds > 0 else 0.0,
-        latency=quantiles((end - start)[moved] / 1e9),
+        latency=quantiles(lengths),
         start=began,
         end=ended,
     )
 
 
-def quantiles(seconds: np.ndarray) -> Latency | None:
-    """Summarise durations; None for an empty array.
+def quantiles(took: np.ndarray) -> Latency | None:
+    """Summarise durations in ns; None for an empty array.
 
     Each quantile is a duration that occurred: the smallest that at least that share of all
     calls didn't exceed.
     """
-    if not len(seconds):
+    n = len(took)
+    if n == 0:
         return None
-    p50, p95, p99 = np.quantile(seconds, (0.5, 0.95, 0.99), method="inverted_cdf").tolist()
-    return Latency(p50, p95, p99, float(seconds.max()), float(seconds.mean()))
+    places = [-(-n * percent // 100) - 1 for percent in (50, 95, 99)]
+    p50, p95, p99 = (np.partition(took, places)[places] / 1e9).tolist()
+    return Latency(p50, p95, p99, int(took.max()) / 1e9, float(took.mean()) / 1e9)
 
 
 def durations(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
-    """Return how long each transfer took, in seconds, without those that a tracer inflated."""
+    """Return how long each transfer took, in ns, without those that a tracer inflated."""
     mask = transfers(trace, op, layer)
     mask &= (trace.column("flags") & Flag.INFLATED) == 0
-    took: np.ndarray = (trace.column("end")[mask] - trace.column("start")[mask]) / 1e9
-    return took
+    blocks = [block["end"] - block["start"] for block in trace.blocks(mask)]
+    return np.concatenate([np.empty(0, np.int64), *blocks])
 
 
 def latency(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> Latency | None:

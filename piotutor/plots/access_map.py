@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from piotutor.metrics import distinct
 from piotutor.plots import style
 from piotutor.plots.extents import (
     SHAPE,
@@ -48,21 +50,30 @@ def chosen(
     mask : numpy.ndarray
         Verification is left out, and each call whose extents are known.
     """
-    code, aux, flags = trace.columns("op", "aux", "flags")
-    mask = (trace.column("layer") == layer) & (trace.column("offset") >= 0)
+    code, flags = trace.columns("op", "flags")
+    mask = trace.column("layer") == layer
     if op is None:
         op = "write" if (mask & (code == Op.WRITE)).any() else "read"
     mask &= code == Op[op.upper()]
     if layer == Layer.APP:
-        mask &= phase_of(aux) != Phase.VERIFY_WRITE
-        mask &= phase_of(aux) != Phase.VERIFY_READ
-        turn = repetition_of(aux)
-        if repetition is None:
-            repetition = int(turn[mask].min()) if mask.any() else 0
-        mask &= turn == repetition
-    parents = trace.column("parent")[mask & (flags & Flag.PART != 0)]
-    mask[parents[parents >= 0]] = False
+        mask = _one_repetition(trace.column("aux"), mask, repetition)
+    mask &= trace.column("offset") >= 0
+    extents = mask & ((flags & Flag.PART) != 0)
+    if extents.any():
+        parents = trace.records["parent"][extents]
+        mask[parents[parents >= 0]] = False
     return op, mask
+
+
+def _one_repetition(aux: np.ndarray, mask: np.ndarray, repetition: int | None) -> np.ndarray:
+    keys = distinct(aux, mask)
+    checks = np.isin(phase_of(keys), (Phase.VERIFY_WRITE, Phase.VERIFY_READ))
+    turns = repetition_of(keys)
+    first = int(turns[~checks].min(initial=turns.max(initial=0)))
+    wanted = keys[~checks & (turns == (first if repetition is None else repetition))]
+    if len(wanted) == len(keys):
+        return mask
+    return mask & (aux == wanted[0] if len(wanted) == 1 else np.isin(aux, wanted))
 
 
 def access_map_data(
@@ -97,14 +108,17 @@ def access_map_data(
         Rows and columns of cells, where there are more transfers than `EXACT`.
     """
     op, mask = chosen(trace, op, repetition, layer)
-    columns = trace.columns("start", "end", "offset", "length", "rank", "file")
-    start, end, offset, length, rank, file = (
-        columns if mask.all() else (column[mask] for column in columns)
-    )
-    began = int(start.min()) if len(start) else 0
-    names, offset = _place(offset, length, file, trace.files, stacked=against == "time")
+    began = int(trace.records["start"][mask.argmax()]) if mask.any() else 0
+    names, base = _places(trace, mask, stacked=against == "time")
+
+    def parts() -> Iterator[Extents]:
+        for block in trace.blocks(mask):
+            start, end = ((block[name] - began) / 1e9 for name in ("start", "end"))
+            offset = block["offset"] + base[block["file"] + 1]
+            yield Extents(start, end, offset, block["length"], block["rank"])
+
     return extents_data(
-        Extents((start - began) / 1e9, (end - began) / 1e9, offset, length, rank),
+        parts,
         op=op,
         against=against,
         files=names,
@@ -115,18 +129,19 @@ def access_map_data(
     )
 
 
-def _place(
-    offset: np.ndarray, length: np.ndarray, file: np.ndarray, names: list[str], stacked: bool
-) -> tuple[list[str], np.ndarray]:
-    """Name the files touched; when `stacked`, put them one after another."""
-    touched = np.flatnonzero(np.bincount(file + 1)) - 1
-    label = [PurePath(names[n]).name if 0 <= n < len(names) else "?" for n in touched.tolist()]
-    if not stacked or len(touched) < 2:
-        return label, offset
-    ends = np.zeros(int(touched.max()) + 2, np.int64)
-    np.maximum.at(ends, file + 1, offset + length)
-    base = np.cumsum(ends) - ends
-    return label, offset + base[file + 1]
+def _places(trace: Trace, mask: np.ndarray, stacked: bool) -> tuple[list[str], np.ndarray]:
+    """Name the files touched, and say where each begins when `stacked` one after another."""
+    ends = np.full(len(trace.files) + 1, -1)
+    if len(trace.files) < 2:
+        ends[1:] = 0
+    else:
+        for block in trace.blocks(mask):
+            np.maximum.at(ends, block["file"] + 1, block["offset"] + block["length"])
+    touched = np.flatnonzero(ends >= 0)
+    names = [PurePath(trace.files[n - 1]).name if n else "?" for n in touched]
+    sizes = np.maximum(ends, 0)
+    base = np.cumsum(sizes) - sizes if stacked else np.zeros_like(sizes)
+    return names, base
 
 
 def plot_access_map(

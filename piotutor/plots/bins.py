@@ -6,9 +6,39 @@ quantity is spread over time, whole where it is a matter of having been there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+
+
+class Amounts(NamedTuple):
+    """Amounts to spread over time.
+
+    Attributes
+    ----------
+    group : numpy.ndarray of int
+        Row of each amount.
+    start, end : numpy.ndarray of float
+        When, in bins: from 0 to their number.
+    amount : numpy.ndarray
+        How much.
+    """
+
+    group: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    amount: np.ndarray
+
+
+class Boxes(NamedTuple):
+    """Rectangles of cells, first and last inclusive, and an owner below 10,000 for each."""
+
+    first_column: np.ndarray
+    last_column: np.ndarray
+    first_row: np.ndarray
+    last_row: np.ndarray
+    owner: np.ndarray
 
 
 def to_bins(values: np.ndarray, low: int, high: int, bins: int) -> np.ndarray:
@@ -17,53 +47,49 @@ def to_bins(values: np.ndarray, low: int, high: int, bins: int) -> np.ndarray:
     return place
 
 
-def spread(
-    group: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
-    amount: np.ndarray,
-    shape: tuple[int, int],
-) -> np.ndarray:
+def spread(parts: Iterable[Amounts], shape: tuple[int, int]) -> np.ndarray:
     """Spread amounts evenly from start to end and sum them by group and bin.
 
     Parameters
     ----------
-    group : numpy.ndarray of int
-        Row of each amount, below ``shape[0]``.
-    start, end : numpy.ndarray of float
-        In bins, from 0 to ``shape[1]``.
-    amount : numpy.ndarray
-        What to spread.
+    parts : iterable of Amounts
+        What to spread, in pieces.
     shape : tuple
         Groups and bins.
 
     Returns
     -------
     numpy.ndarray
-        Shape `shape`; its sum is that of `amount`.
+        Shape `shape`; its sum is that of all amounts.
     """
-    bins = shape[1]
-    first = np.minimum(start.astype(np.int32), bins - 1)
-    last = np.clip(np.ceil(end).astype(np.int32) - 1, first, bins - 1)
-    row = group * np.int64(bins)
-    inside = first == last
-    some = slice(None) if inside.all() else inside
-    total = _sum(row[some] + first[some], amount[some], shape)
-    if inside.all():
-        return total
-    long = ~inside
-    start, end, first, last, row = start[long], end[long], first[long], last[long], row[long]
-    rate = amount[long] / (end - start)
-    total += _sum(row + first, rate * (first + 1 - start), shape)
-    total += _sum(row + last, rate * (end - last), shape)
-    slope = _sum(row + first + 1, rate, shape) - _sum(row + last, rate, shape)
+    total, slope = np.zeros(shape), np.zeros(shape)
+    for part in parts:
+        _spread(part, total, slope)
     total += np.cumsum(slope, axis=1)
     return total
 
 
-def _sum(key: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    total = np.bincount(key, weight, shape[0] * shape[1])
-    return total.astype(np.float64, copy=False).reshape(shape)  # of nothing it makes integers
+def _spread(part: Amounts, total: np.ndarray, slope: np.ndarray) -> None:
+    """Add one piece: to `total` what falls on single bins, to `slope` the rates between."""
+    bins = total.shape[1]
+    group, start, end, amount = part
+    first = np.minimum(start.astype(np.int32), bins - 1)
+    last = np.clip(np.ceil(end).astype(np.int32) - 1, first, bins - 1)
+    row = group * np.int64(bins)
+    inside = first == last
+    _add(total, row[inside] + first[inside], amount[inside])
+    long = ~inside
+    start, end, first, last, row = start[long], end[long], first[long], last[long], row[long]
+    rate = amount[long] / (end - start)
+    _add(total, row + first, rate * (first + 1 - start))
+    _add(total, row + last, rate * (end - last))
+    _add(slope, row + first + 1, rate)
+    _add(slope, row + last, -rate)
+
+
+def _add(total: np.ndarray, key: np.ndarray, weight: np.ndarray) -> None:
+    if len(key):
+        total += np.bincount(key, weight, total.size).reshape(total.shape)
 
 
 class Cover(NamedTuple):
@@ -81,57 +107,39 @@ class Cover(NamedTuple):
     owner: np.ndarray
 
 
-def cover(
-    x: tuple[np.ndarray, np.ndarray],
-    y: tuple[np.ndarray, np.ndarray],
-    owner: np.ndarray,
-    shape: tuple[int, int],
-) -> Cover:
+def cover(parts: Iterable[Boxes], shape: tuple[int, int]) -> Cover:
     """Find which cells rectangles touch, and whose they are.
 
     Parameters
     ----------
-    x, y : tuple of numpy.ndarray
-        First and last column, first and last row of each rectangle, inclusive.
-    owner : numpy.ndarray of int
-        From 0, below 10,000.
+    parts : iterable of Boxes
+        The rectangles, in pieces.
     shape : tuple
         Rows and columns of the grid.
     """
-    count, first, second = (
-        _rectangles(x, y, weight, shape) for weight in (None, owner, owner * owner)
-    )
-    each = np.maximum(count, 1)
-    mean = first // each
+    cells = np.zeros((3, shape[0] + 1, shape[1] + 1))
+    corners = np.zeros_like(cells)
+    for part in parts:
+        _cover(part, cells, corners)
+    cells += corners.cumsum(1).cumsum(2)
+    touches, first, second = np.rint(cells[:, :-1, :-1]).astype(np.int64)
+    mean = first // np.maximum(touches, 1)
     # By Cauchy and Schwarz the owners of a cell are all the same just where both hold.
-    same = (mean * count == first) & (mean * mean * count == second)
-    return Cover(count, np.where(count == 0, -1, np.where(same, mean, -2)))
+    same = (mean * touches == first) & (mean * mean * touches == second)
+    return Cover(touches, np.where(touches == 0, -1, np.where(same, mean, -2)))
 
 
-def _rectangles(
-    x: tuple[np.ndarray, np.ndarray],
-    y: tuple[np.ndarray, np.ndarray],
-    weight: np.ndarray | None,
-    shape: tuple[int, int],
-) -> np.ndarray:
-    """Sum weights (1 by default) over the cells of rectangles, by their corners."""
-    wide = shape[1] + 1
-    single = (x[0] == x[1]) & (y[0] == y[1])
-    total = np.bincount((y[0] * wide + x[0])[single], _some(weight, single), (shape[0] + 1) * wide)
-    if not single.all():
-        rest = ~single
-        left, right, low, high = x[0][rest], x[1][rest] + 1, y[0][rest] * wide, y[1][rest] * wide
-        corners = np.zeros(len(total))
-        for key, sign in (
-            (low + left, 1),
-            (low + right, -1),
-            (high + wide + left, -1),
-            (high + wide + right, 1),
-        ):
-            corners += sign * np.bincount(key, _some(weight, rest), len(total))
-        total = total + corners.reshape(-1, wide).cumsum(0).cumsum(1).ravel()
-    return np.rint(total.reshape(-1, wide)[:-1, :-1]).astype(np.int64)
-
-
-def _some(weight: np.ndarray | None, mask: np.ndarray) -> np.ndarray | None:
-    return None if weight is None else weight[mask]
+def _cover(part: Boxes, cells: np.ndarray, corners: np.ndarray) -> None:
+    """Add the number, the owners and their squares: to single cells, or to corners."""
+    wide = cells.shape[2]
+    weights = (np.ones(len(part.owner)), part.owner, part.owner.astype(np.int64) ** 2)
+    low, high = part.first_row * wide, (part.last_row + 1) * wide
+    left, right = part.first_column, part.last_column + 1
+    single = (low + wide == high) & (left + 1 == right)
+    rest = ~single
+    signs = ((low + left, 1), (low + right, -1), (high + left, -1), (high + right, 1))
+    keys = [(key[rest], sign) for key, sign in signs]
+    for cell, corner, weight in zip(cells, corners, weights, strict=True):
+        _add(cell, (low + left)[single], weight[single])
+        for key, sign in keys:
+            _add(corner, key, sign * weight[rest])

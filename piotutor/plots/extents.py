@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from piotutor.metrics import few
 from piotutor.plots import bins
 from piotutor.units import format_count, format_seconds, format_size
 
@@ -103,8 +105,39 @@ class AccessData:
     badge: str
 
 
+Parts = Callable[[], Iterable[Extents]]
+
+
+@dataclass
+class _Summary:
+    """What one pass over all transfers gathers."""
+
+    operations: int = 0
+    bytes: int = 0
+    size: int = 0
+    seconds: float = 0.0
+    apart: int = 0
+    ranks: set[int] = field(default_factory=set)
+    lengths: set[int] = field(default_factory=set)
+    lens: list[Extents] = field(default_factory=list)
+
+    def add(self, part: Extents, grid: int | None) -> None:
+        low, length = part.offset, part.length
+        high = low + length
+        self.operations += len(low)
+        self.bytes += int(length.sum())
+        self.size = max(self.size, int(high.max()))
+        self.seconds = max(self.seconds, float(part.end.max()))
+        if grid:
+            self.apart += int(np.count_nonzero((low % grid != 0) | (high % grid != 0)))
+        self.ranks.update(few(part.rank).tolist())
+        if len(self.lengths) < 4:
+            self.lengths.update(few(length)[:4].tolist())
+        self.lens.append(_lowest(part))
+
+
 def extents_data(
-    extents: Extents,
+    parts: Parts,
     *,
     op: str,
     against: str,
@@ -114,64 +147,88 @@ def extents_data(
     badge: str,
     shape: tuple[int, int] = SHAPE,
 ) -> AccessData:
-    """Compute an access map from transfers whose ``rank`` field holds rank numbers."""
-    ranks, extents = _rows(extents)
-    offset, length = extents.offset, extents.length
-    few = len(offset) <= EXACT
-    size = int((offset + length).max()) if len(offset) else 0
-    seconds = float(extents.end.max()) if len(offset) else 0.0
-    apart = None
-    if grid and len(offset):
-        apart = float(np.mean((offset % grid != 0) | ((offset + length) % grid != 0)))
+    """Compute an access map in two passes over the transfers.
+
+    `parts` begins a pass: it returns all transfers in pieces, whose ``rank`` fields hold rank
+    numbers. The other parameters are those of `AccessData`.
+    """
+    total = _Summary()
+    for part in parts():
+        total.add(part, grid)
+    ranks = np.array(sorted(total.ranks), np.int64)
+    exact = total.operations <= EXACT
+    whole = _join(parts(), ranks) if exact else None
+    frame = (total.seconds, total.size, shape)
     return AccessData(
         op=op,
         against=against,
         files=files,
         ranks=ranks,
-        operations=len(offset),
-        bytes=int(length.sum()),
-        seconds=seconds,
-        size=size,
-        lengths=_some_lengths(length),
-        unaligned=apart,
+        operations=total.operations,
+        bytes=total.bytes,
+        seconds=total.seconds,
+        size=total.size,
+        lengths=np.array(sorted(total.lengths), np.int64)[:3],
+        unaligned=total.apart / total.operations if grid and total.operations else None,
         grid=grid,
         grid_name=grid_name,
-        extents=extents if few else None,
-        cover=None if few else _cover(extents, against, len(ranks), seconds, size, shape),
-        order=_order(extents) if few and len(offset) else None,
-        lens=_lens(extents),
+        extents=whole,
+        cover=None if exact else _cover(parts(), against, ranks, *frame),
+        order=_order(whole) if whole is not None and total.operations else None,
+        lens=_lowest(_join(total.lens, ranks), LENS),
         badge=badge,
     )
 
 
-def _rows(extents: Extents) -> tuple[np.ndarray, Extents]:
-    """Replace ranks by their rows; fast for many records of few ranks."""
-    lowest = int(extents.rank.min()) if len(extents.rank) else 0
-    ranks = np.flatnonzero(np.bincount(extents.rank - lowest)) + lowest
-    row = np.zeros(int(ranks.max(initial=0)) - lowest + 1, np.int32)
-    row[ranks - lowest] = np.arange(len(ranks))
-    return ranks, extents._replace(rank=row[extents.rank - lowest])
+def _join(parts: Iterable[Extents], ranks: np.ndarray) -> Extents:
+    """Put pieces together, with ranks replaced by their rows."""
+    empty = Extents(*(np.zeros(0), np.zeros(0), *(np.zeros(0, np.int64) for _ in range(3))))
+    joined = Extents(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
+    return joined._replace(rank=np.searchsorted(ranks, joined.rank))
 
 
-def _some_lengths(length: np.ndarray) -> np.ndarray:
-    if not len(length) or (length == length[0]).all():
-        return length[:1]
-    return np.unique(length)[-3:]
+def _lowest(part: Extents, most: int = 16 * LENS) -> Extents:
+    """Take the transfers at the lowest offsets; of several at one offset the first."""
+    count = min(len(part.offset), 16 * LENS)
+    if count == 0:
+        return part
+    lowest = np.argpartition(part.offset, count - 1)[:count]
+    lowest = lowest[np.lexsort((part.start[lowest], part.offset[lowest]))]
+    _, first = np.unique(part.offset[lowest], return_index=True)
+    return part.take(lowest[first[:most]])
 
 
 def _cover(
-    extents: Extents, against: str, ranks: int, seconds: float, size: int, shape: tuple[int, int]
+    parts: Iterable[Extents],
+    against: str,
+    ranks: np.ndarray,
+    seconds: float,
+    size: int,
+    shape: tuple[int, int],
 ) -> bins.Cover:
     rows, columns = shape
-    last = extents.offset + np.maximum(extents.length, 1) - 1
-    if against == "rank":
-        x = (bins.to_bins(extents.offset, 0, size, columns), bins.to_bins(last, 0, size, columns))
-        return bins.cover(x, (extents.rank, extents.rank), extents.rank, (ranks, columns))
-    y = (bins.to_bins(extents.offset, 0, size, rows), bins.to_bins(last, 0, size, rows))
     scale = columns / max(seconds, 1e-9)
-    first = np.minimum((extents.start * scale).astype(np.int32), columns - 1)
-    final = np.minimum((extents.end * scale).astype(np.int32), columns - 1)
-    return bins.cover((first, final), y, extents.rank, shape)
+    row = np.zeros(int(ranks[-1]) + 2, np.int64)
+    row[ranks] = np.arange(len(ranks))
+
+    def boxes() -> Iterator[bins.Boxes]:
+        for part in parts:
+            rank = row[part.rank]
+            low, high = part.offset, part.offset + np.maximum(part.length, 1) - 1
+            if against == "rank":
+                first, last = (bins.to_bins(edge, 0, size, columns) for edge in (low, high))
+                yield bins.Boxes(first, last, rank, rank, rank)
+            else:
+                first, last = (_column(time, scale, columns) for time in (part.start, part.end))
+                bottom, top = (bins.to_bins(edge, 0, size, rows) for edge in (low, high))
+                yield bins.Boxes(first, last, bottom, top, rank)
+
+    return bins.cover(boxes(), shape if against == "time" else (len(ranks), columns))
+
+
+def _column(time: np.ndarray, scale: float, columns: int) -> np.ndarray:
+    column: np.ndarray = np.minimum((time * scale).astype(np.int64), columns - 1)
+    return column
 
 
 def _order(extents: Extents) -> Order:
@@ -180,17 +237,6 @@ def _order(extents: Extents) -> Order:
     steps = np.diff(extents.offset[by_rank])[np.diff(extents.rank[by_rank]) == 0]
     turns = int(np.count_nonzero(np.diff(extents.rank[along])))
     return Order(turns, float(np.mean(steps < 0)) if len(steps) else 0.0)
-
-
-def _lens(extents: Extents) -> Extents:
-    """Take the records at the lowest offsets, each offset once."""
-    few = min(len(extents.offset), 16 * LENS)
-    if few == 0:
-        return extents
-    lowest = np.argpartition(extents.offset, few - 1)[:few]
-    lowest = lowest[np.lexsort((extents.start[lowest], extents.offset[lowest]))]
-    _, first = np.unique(extents.offset[lowest], return_index=True)
-    return extents.take(lowest[first[:LENS]])
 
 
 def access_finding(data: AccessData) -> str:

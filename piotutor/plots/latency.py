@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -58,26 +59,31 @@ def latency_data(trace: Trace, *, layer: int = Layer.APP) -> LatencyData:
     Durations that the capture itself made longer (``INFLATED``) are left out.
     """
     found = {op.name.lower(): durations(trace, op, layer) for op in (Op.WRITE, Op.READ)}
-    found = {op: np.maximum(took, 1e-9) for op, took in found.items() if len(took)}
-    low = min((took.min() for took in found.values()), default=1e-6)
-    high = max((took.max() for took in found.values()), default=1e-3)
-    first = int(np.floor(np.log10(low) * _PER_DECADE))
-    last = max(int(np.floor(np.log10(high) * _PER_DECADE)) + 1, first + 1)
+    found = {op: took for op, took in found.items() if len(took)}
+    low = min((int(took.min()) for took in found.values()), default=1000)
+    high = max((int(took.max()) for took in found.values()), default=1_000_000)
+    first = math.floor(math.log10(max(low, 1)) * _PER_DECADE)
+    last = max(math.floor(math.log10(max(high, 1)) * _PER_DECADE) + 1, first + 1)
     edges = 10.0 ** (np.arange(first, last + 1) / _PER_DECADE)
-    counts, summary = {}, {}
-    for op, took in found.items():
-        place = np.searchsorted(edges, took, side="right") - 1
-        counts[op] = np.bincount(np.clip(place, 0, len(edges) - 2), minlength=len(edges) - 1)
-        if (numbers := quantiles(took)) is not None:
-            summary[op] = numbers
-    return LatencyData(edges, counts, summary, badge(trace))
+    for took in found.values():
+        took.sort()
+    counts = {op: _histogram(took, edges) for op, took in found.items()}
+    summary = {op: quantiles(took) for op, took in found.items()}
+    known = {op: numbers for op, numbers in summary.items() if numbers is not None}
+    return LatencyData(edges / 1e9, counts, known, badge(trace))
+
+
+def _histogram(took: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Count sorted durations in ns; what is below the first edge (0 ns) counts in the first bin."""
+    below = np.searchsorted(took, edges[1:-1], side="left")
+    return np.diff(below, prepend=0, append=len(took))
 
 
 def latency_finding(data: LatencyData) -> str:
     """Say how far the slow transfers are from the usual ones."""
     if not data.quantiles:
         return "Nothing was timed"
-    op, numbers = max(data.quantiles.items(), key=lambda item: item[1].p99 / item[1].p50)
+    op, numbers = max(data.quantiles.items(), key=lambda item: item[1].p99 / max(item[1].p50, 1e-9))
     usual, slow = format_seconds(numbers.p50), format_seconds(numbers.p99)
     return f"Half of the {op}s took at most {usual}, one in a hundred over {slow}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,10 +86,10 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     start, end = trace.columns("start", "end")
     app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
     samples = trace.column("op") == Op.SAMPLE
-    began = int(start[app].min()) if app.any() else int(start.min(initial=0))
+    began = int(start[app.argmax()]) if app.any() else int(start[:1].sum())
     device = _device(trace, began)
     files = _files(trace, began)
-    called = int(end[app].max(initial=began))
+    called = int(end.max(where=app, initial=began))
     sampled = int(end[samples].max(initial=began))
     span = max(min(sampled, _clean(files[2], began, sampled)), called) - began + 1
     return TankData(
@@ -113,10 +114,14 @@ def _moved(trace: Trace, op: int, began: int, span: int, steps: int) -> Curve | 
     mask = transfers(trace, op)
     if not mask.any():
         return None
-    start, end = (trace.column(name)[mask] - began for name in ("start", "end"))
-    size = np.maximum(trace.column("result")[mask], 0)
-    zero = np.zeros(len(start), np.int64)
-    each = bins.spread(zero, start * (steps / span), end * (steps / span), size, (1, steps))
+
+    def parts() -> Iterator[bins.Amounts]:
+        for block in trace.blocks(mask):
+            start, end = ((block[name] - began) * (steps / span) for name in ("start", "end"))
+            group = np.zeros(len(block), np.int64)
+            yield bins.Amounts(group, start, end, np.maximum(block["result"], 0))
+
+    each = bins.spread(parts(), (1, steps))
     return Curve(np.linspace(0, span / 1e9, steps + 1), np.append(0, np.cumsum(each)))
 
 
@@ -168,8 +173,8 @@ def _marks(trace: Trace, began: int) -> list[Mark]:
     writes = transfers(trace, Op.WRITE)
     if not writes.any():
         return []
-    size = int(np.maximum(trace.column("result")[writes], 0).sum())
-    last = (int(trace.column("end")[writes].max()) - began) / 1e9
+    size = sum(int(np.maximum(block["result"], 0).sum()) for block in trace.blocks(writes))
+    last = (int(trace.column("end").max(where=writes, initial=began)) - began) / 1e9
     marks = [Mark("last write returns", last, size / max(last, 1e-9))]
     syncs = trace.where(layer=Layer.APP, op=Op.SYNC)
     synced = (int(trace.column("end")[syncs].max(initial=began)) - began) / 1e9

@@ -33,7 +33,7 @@ def pattern_map_data(
     files = [f"file {n}" for n in range(workload.num_files)]
     ranks = f"{workload.num_tasks} rank" + "s" * (workload.num_tasks != 1)
     return extents_data(
-        Extents(never, never, planned.offset, planned.length, rank),
+        lambda: [Extents(never, never, planned.offset, planned.length, rank)][: len(rank)],
         op=op,
         against="rank",
         files=files,

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from piotutor.metrics import distinct
 from piotutor.trace import Trace
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, darkest contrasts first.
@@ -214,7 +215,7 @@ def badge(trace: Trace) -> str:
     """Say how the numbers came about and on what: ``measured · ext4, host, MPI, 4 ranks``."""
     place = trace.meta.get("environment") or {}
     words = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
-    ranks = len(np.unique(trace.column("rank")[trace.column("rank") >= 0]))
+    ranks = len(distinct(trace.column("rank"), trace.column("rank") >= 0))
     words.append(f"{ranks} rank" + "s" * (ranks != 1))
     parts = [trace.provenance, ", ".join(words)]
     if place.get("slowed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from piotutor.metrics import PhaseResult, phases
+from piotutor.metrics import PhaseResult, distinct, phases, transfers
 from piotutor.plots import bins
 from piotutor.plots.style import (
     INK,
@@ -27,7 +28,7 @@ from piotutor.plots.style import (
     scaled,
     time_axis,
 )
-from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of
+from piotutor.trace import Layer, Op, Phase, Trace, phase_of
 from piotutor.units import format_rate, format_size
 
 
@@ -71,38 +72,42 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -
     layer : Layer
         Whose transfers; verification is left out.
     """
-    code, mask = _moved(trace, layer)
-    columns = trace.columns("start", "end", "result", "rank")
-    if not mask.all():
-        code, columns = code[mask], tuple(column[mask] for column in columns)
-    start, end, result, rank = columns
-    ranks = np.flatnonzero(np.bincount(np.maximum(rank, 0)))
-    row = np.searchsorted(ranks, np.maximum(rank, 0)) if len(ranks) > 1 else np.zeros_like(rank)
     found = phases(trace)
-    began = min([phase.start for phase in found] + start[:1].tolist(), default=0)
-    ended = max([phase.end for phase in found] + [int(end.max(initial=began))])
-    span = max(ended - began, 1)
-    first, last = (start - began) * (steps / span), (end - began) * (steps / span)
-    rate = {}
-    for op in (Op.WRITE, Op.READ):
-        mine = code == op
-        if mine.any():
-            some = slice(None) if mine.all() else mine
-            size = np.maximum(result[some], 0)
-            total = bins.spread(row[some], first[some], last[some], size, (len(ranks), steps))
-            rate[op.name.lower()] = total / (span / steps / 1e9)
+    rank = trace.column("rank")
+    masks = {op: moved(trace, op, layer) for op in (Op.WRITE, Op.READ)}
+    ends = trace.column("end")
+    calls = [mask for mask in masks.values() if mask.any()]
+    starts = [int(trace.records["start"][mask.argmax()]) for mask in calls]
+    began = min([*starts, *(phase.start for phase in found)], default=0)
+    lasts = [int(ends.max(where=mask, initial=began + 1)) for mask in calls]
+    span = max([*lasts, *(phase.end for phase in found)], default=1) - began
+    ranks = np.unique(np.concatenate([rank[:0], *(distinct(rank, mask) for mask in calls)]))
+    row = np.zeros(int(ranks.max(initial=0)) + 2, np.int64)
+    row[ranks] = np.arange(len(ranks))
+
+    def parts(mask: np.ndarray) -> Iterator[bins.Amounts]:
+        for block in trace.blocks(mask):
+            first, last = ((block[name] - began) * (steps / span) for name in ("start", "end"))
+            yield bins.Amounts(row[block["rank"]], first, last, np.maximum(block["result"], 0))
+
+    rate = {
+        op.name.lower(): bins.spread(parts(mask), (len(ranks), steps)) / (span / steps / 1e9)
+        for op, mask in masks.items()
+        if mask.any()
+    }
     edges = np.linspace(0, span / 1e9, steps + 1)
     return ThroughputData(edges, ranks, rate, found, began, badge(trace))
 
 
-def _moved(trace: Trace, layer: int) -> tuple[np.ndarray, np.ndarray]:
-    code, flags = trace.columns("op", "flags")
-    mask = (trace.column("layer") == layer) & ((code == Op.READ) | (code == Op.WRITE))
-    mask &= (flags & Flag.PART) == 0
+def moved(trace: Trace, op: int, layer: int = Layer.APP) -> np.ndarray:
+    """Return the mask of the transfers of one kind, without verification."""
+    mask = transfers(trace, op, layer)
     if layer == Layer.APP:
-        phase = phase_of(trace.column("aux"))
-        mask &= (phase != Phase.VERIFY_WRITE) & (phase != Phase.VERIFY_READ)
-    return code, mask
+        aux = trace.column("aux")
+        for key in distinct(aux, mask):
+            if phase_of(key) in (Phase.VERIFY_WRITE, Phase.VERIFY_READ):
+                mask &= aux != key
+    return mask
 
 
 def throughput_finding(data: ThroughputData) -> str:

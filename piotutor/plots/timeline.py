@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from piotutor.metrics import distinct
 from piotutor.plots import bins
 from piotutor.plots.style import (
     KINDS,
@@ -87,18 +89,22 @@ def timeline_data(trace: Trace, *, steps: int = 600, layer: int = Layer.APP) -> 
     for op, name in _KIND_OF.items():
         table[op] = _NAMES.index(name)
     code, flags, rank = trace.columns("op", "flags", "rank")
-    kind = table[code]
-    mask = (trace.column("layer") == layer) & (kind >= 0) & ((flags & Flag.PART) == 0) & (rank >= 0)
-    columns = (kind, rank, *trace.columns("start", "end"))
-    kind, rank, start, end = columns if mask.all() else (column[mask] for column in columns)
-    ranks = np.flatnonzero(np.bincount(rank))
+    mask = (trace.column("layer") == layer) & (table[code] >= 0)
+    mask &= ((flags & Flag.PART) == 0) & (rank >= 0)
+    ranks = distinct(rank, mask)
     row = np.zeros(int(ranks.max(initial=-1)) + 1, np.int64)
-    row[ranks] = np.arange(len(ranks))
-    began = int(start.min()) if len(start) else 0
-    span = max(int(end.max()) - began, 1) if len(end) else 1
-    first, last = (start - began) * (steps / span), (end - began) * (steps / span)
-    shape = (len(ranks) * len(_NAMES), steps)
-    busy = bins.spread(row[rank] * len(_NAMES) + kind, first, last, (end - start) / 1e9, shape)
+    row[ranks] = np.arange(len(ranks)) * len(_NAMES)
+    began = int(trace.records["start"][mask.argmax()]) if mask.any() else 0
+    span = int(trace.column("end").max(where=mask, initial=began + 1)) - began
+
+    def parts() -> Iterator[bins.Amounts]:
+        for block in trace.blocks(mask):
+            start, end = block["start"] - began, block["end"] - began
+            group = row[block["rank"]] + table[block["op"]]
+            scale = steps / span
+            yield bins.Amounts(group, start * scale, end * scale, (end - start) / 1e9)
+
+    busy = bins.spread(parts(), (len(ranks) * len(_NAMES), steps))
     return TimelineData(
         np.linspace(0, span / 1e9, steps + 1),
         ranks,

@@ -70,7 +70,12 @@ def intervals(draw):
 @given(intervals())
 def test_spread_leaves_nothing_out(case):
     group, start, end, amount, steps = case
-    found = bins.spread(group, start, end, amount, (3, steps))
+    half = len(group) // 2
+    parts = [
+        bins.Amounts(group[some], start[some], end[some], amount[some])
+        for some in (slice(half), slice(half, None))
+    ]
+    found = bins.spread(parts, (3, steps))
     expected = np.zeros((3, steps))
     for g, a, b, size in zip(group, start, end, amount, strict=True):
         if b - a < 1e-12:
@@ -95,7 +100,7 @@ def test_cover_tells_single_owners_from_several(boxes):
     x = np.array([sorted(box[0]) for box in boxes], np.int64).reshape(-1, 2).T
     y = np.array([sorted(box[1]) for box in boxes], np.int64).reshape(-1, 2).T
     owner = np.array([box[2] for box in boxes], np.int64)
-    found = bins.cover((x[0], x[1]), (y[0], y[1]), owner, (5, 7))
+    found = bins.cover([bins.Boxes(*x, *y, owner)] * bool(len(boxes)), (5, 7))
     for row in range(5):
         for column in range(7):
             here = [
