@@ -197,13 +197,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    job = json.loads(options.job.read_text())
-    _sample(Path(job["run_dir"]), job["files"], ended, options.linger)
+    _sample(options.job, ended, options.linger)
     return 0
 
 
-def _sample(run_dir: Path, files: list[str], ended: threading.Event, linger: float) -> None:
-    sampler = Sampler(files, Path(files[0]).parent if files else run_dir)
+def _sample(job_file: Path, ended: threading.Event, linger: float) -> None:
+    job = json.loads(job_file.read_text())
+    run_dir, files = Path(job["run_dir"]), job["files"]
+    place = Path(files[0]).parent if files else run_dir
+    sampler = Sampler(files, place)
+    # No data file is there yet: whether this kernel answers at all, any file of ours tells.
+    sampler.about["residency"] = residency(job_file, mount=mount_of(place)).how
     path = run_dir / "trace" / "sampler.piot"
     with TraceWriter(path, rank=-1, files=files, writer="sampler", notes=sampler.about) as writer:
         sampler.run(writer, ended, linger)

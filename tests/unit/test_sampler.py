@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 
 from piotutor.capture import Residency, UnavailableError, sampler
+from piotutor.trace import Trace
 from piotutor.trace.record import RECORD, UNKNOWN, Layer, Op
 from piotutor.trace.writer import TraceWriter
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Collected:
@@ -127,11 +129,21 @@ def test_its_share_stays_below_five_percent():
     assert sampler.SHARE < 0.05
 
 
+@contextlib.contextmanager
+def started(*command, **options):
+    """Start a program; whatever happens, it doesn't outlive the block."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def wait_for(process, ready):
-    """Wait until `ready()`; fail when the sampler ends before, or patience does."""
+    """Wait until `ready()`; fail when the program ends before, or patience does."""
     deadline = time.monotonic() + PATIENCE
     while not ready():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -145,7 +157,7 @@ def claimed(path):
 def test_the_program_samples_until_a_signal(run_dir, number):
     trace = run_dir / "trace" / "sampler.piot"
     command = [sys.executable, "-m", "piotutor.capture.sampler", str(run_dir / "job.json")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    with started(*command, stderr=subprocess.PIPE) as process:
         wait_for(process, lambda: claimed(trace) > 4)
         (run_dir / "data" / "first").write_bytes(os.urandom(1 << 20))
         before = claimed(trace)
@@ -173,7 +185,7 @@ def test_it_ends_with_its_parent(run_dir):
         "p = subprocess.Popen([sys.executable, '-m', 'piotutor.capture.sampler', sys.argv[1]])\n"
         "p.wait()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(run_dir / "job.json")]) as parent:
+    with started(sys.executable, "-c", script, str(run_dir / "job.json")) as parent:
         wait_for(parent, lambda: claimed(trace) > 2)
         parent.kill()
     deadline = time.monotonic() + PATIENCE
@@ -186,3 +198,10 @@ def test_a_full_trace_counts_what_it_drops(run_dir):
     with TraceWriter(run_dir / "trace" / "x.piot", rank=-1, max_bytes=0) as writer:
         sampler.Sampler([], run_dir).run(writer, ended())
         assert writer.dropped > 0
+
+
+def test_the_trace_says_from_the_start_how_residency_is_seen(run_dir):
+    sampler._sample(run_dir / "job.json", ended(), 0.0)
+    notes = Trace.load(run_dir / "trace").meta
+    assert notes["residency"].startswith(("cachestat", "mincore", "unavailable here: "))
+    assert set(notes) == {"residency", "device", "memory"}
