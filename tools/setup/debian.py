@@ -36,6 +36,8 @@ class Apt:
         self.options = [
             f"-oDir::State::Lists={home / 'lists'}",
             f"-oDir::Cache={home / 'cache'}",
+            "-oDir::Cache::pkgcache=pkgcache.bin",  # containers often turn these two off:
+            "-oDir::Cache::srcpkgcache=srcpkgcache.bin",  # each call then reads all lists anew
             f"-oAPT::Sandbox::User={getpass.getuser()}",
             "-oDebug::NoLocking=1",
             "-oAcquire::Retries=3",
@@ -87,21 +89,19 @@ def hdf5(prefix: Path) -> None:
 
 
 def fill(prefix: Path, source: Path) -> None:
-    """Copy from `source` the libraries that this system lacks, until none is missing."""
-    for _ in range(DEPTH):
-        for name in missing(prefix):
-            if (source / name).exists():
-                shutil.copy(source / name, prefix / "lib" / name)
+    """Copy from below `source` the libraries that are missing, and those that these need."""
+    found = {path.name: path for path in source.rglob("*.so.*")}
+    while wanted := missing(prefix) & found.keys():
+        for name in wanted:
+            shutil.copy(found[name], prefix / "lib" / name)
+            _patchelf("--set-rpath", "$ORIGIN", prefix / "lib" / name)
 
 
 def missing(prefix: Path) -> set[str]:
     """Return the libraries that PREFIX/lib needs and the loader doesn't find."""
-    told = "".join(_ldd(path) for path in (prefix / "lib").glob("*.so*"))
+    command = ["ldd", *map(str, (prefix / "lib").glob("*.so.*"))]
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
     return set(re.findall(r"^\s*(\S+) => not found", told, re.M)) - {"libmpi.so.12"}
-
-
-def _ldd(path: Path) -> str:
-    return subprocess.run(["ldd", str(path)], stdout=subprocess.PIPE, text=True).stdout
 
 
 def _python_headers() -> list[str]:
@@ -134,16 +134,11 @@ def _fetch_missing(apt: Apt, prefix: Path, names: list[str]) -> None:
     """Walk down the dependencies as long as a library is missing."""
     extra = prefix / "extra"
     for _ in range(DEPTH):
-        if not missing(prefix):
-            return
         names = [n for n in apt.depends(*names) if not SKIP.match(n) and not _installed(n)]
-        if not names:
+        if not (names and missing(prefix)):
             break
         apt.unpack(extra, *names)
-        for library in extra.rglob("*.so.*"):
-            if library.name in missing(prefix):
-                shutil.copy(library, prefix / "lib" / library.name)
-                _patchelf("--set-rpath", "$ORIGIN", prefix / "lib" / library.name)
+        fill(prefix, extra)
     if missing(prefix):
         raise SystemExit(f"error: no package found for {', '.join(sorted(missing(prefix)))}")
 
