@@ -123,7 +123,7 @@ def few(values: np.ndarray) -> np.ndarray:
     if int(high) - int(low) > len(values):
         return np.unique(values)
     there = np.flatnonzero(np.bincount((values - low).astype(np.int64)))
-    return there.astype(values.dtype) + low
+    return np.asarray(there.astype(values.dtype) + low)
 
 
 def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:

@@ -326,6 +326,28 @@ def test_a_saved_trace_with_one_flipped_bit_is_refused(tmp_path):
         Trace.load(path)
 
 
+@settings(deadline=None, max_examples=150)
+@given(
+    saved=st.booleans(),
+    at=st.integers(0, 10**6),
+    data=st.binary(min_size=1, max_size=8),
+    salvage=st.booleans(),
+)
+def test_any_bytes_anywhere_give_a_trace_or_one_clear_error(
+    tmp_path_factory, saved, at, data, salvage
+):
+    path = write(tmp_path_factory.mktemp("trace") / "a.piot", n=3)
+    if saved:
+        Trace.load(path).save(path)
+    places = [*range(160), *range(HEADER_BYTES, HEADER_BYTES + 240)]
+    patch(path, at % path.stat().st_size if saved else places[at % len(places)], data)
+    try:
+        assert len(Trace.load(path, salvage=salvage)) <= path.stat().st_size
+    except TraceError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+
+
 def test_a_place_that_is_no_trace(tmp_path):
     with pytest.raises(TraceError, match="No such file"):
         Trace.load(tmp_path / "missing.piot")
