@@ -123,12 +123,12 @@ class AccessMap(View):
     def _replayed_heat(self, found: np.ndarray) -> wire.Arrays:
         """Return the heat map's cells, slice by slice of the run."""
         assert self.origin is not None
-        moments = frames.slices(found)
+        moments = frames.slices(found) if len(found) else np.array([self.origin])
         cuts = np.searchsorted(found["end"], moments, side="right")
         parts = [
             self._cells.columns(found[begin:end], self._bases, (int(moment) - self.origin) / 1e6)
             for begin, end, moment in zip([0, *cuts[:-1]], cuts, moments, strict=True)
-        ] or [self._cells.columns(found, self._bases, 0.0)]
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

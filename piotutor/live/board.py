@@ -180,7 +180,9 @@ class Board:
         assert self.job is not None
         state = self.job.state
         if state == "waiting":
-            return self.say(f"Waiting: {self.job.why}" if self.job.why else "Starting the ranks ...")
+            return self.say(
+                f"Waiting: {self.job.why}" if self.job.why else "Starting the ranks ..."
+            )
         self.say(f"Running: {count:,} calls so far" if count else "Starting the ranks ...")
         for view in self.views:
             view.title = f"Running: {count:,} calls so far"

@@ -105,7 +105,10 @@ class LatencyHistogram(View):
         found = found[np.argsort(found["end"], kind="stable")]
         moments = frames.slices(found, 60)
         cuts = [0, *np.searchsorted(found["end"], moments, side="right")]
-        parts = [frames.histogram(found[a:b], self.scene.ops) for a, b in zip(cuts, cuts[1:], strict=False)]
+        parts = [
+            frames.histogram(found[a:b], self.scene.ops)
+            for a, b in zip(cuts, cuts[1:], strict=False)
+        ]
         counts = np.cumsum(parts, axis=0) if parts else self._counts[None] * 0
         quantiles = frames.quantiles_of(counts)
         quantiles[-1] = frames.quantiles(found, self.scene.ops)

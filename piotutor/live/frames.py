@@ -20,7 +20,9 @@ LATENCY_BINS = 40 * PER_OCTAVE
 
 TIMELINE_KINDS = ("open", "transfer", "sync", "close", "wait")
 _KIND_OF = np.full(256, 255, np.uint8)
-for _kind, _ops in enumerate(((Op.OPEN,), (Op.READ, Op.WRITE), (Op.SYNC,), (Op.CLOSE,), (Op.BARRIER,))):
+for _kind, _ops in enumerate(
+    ((Op.OPEN,), (Op.READ, Op.WRITE), (Op.SYNC,), (Op.CLOSE,), (Op.BARRIER,))
+):
     _KIND_OF[list(_ops)] = _kind
 
 PHASE_NAMES = ("write", "read", "check write", "check read", "other")
@@ -112,7 +114,9 @@ class HeatGrid:
             column = first
         else:
             row, first = np.repeat(row, touched), np.repeat(first, touched)
-            column = first + np.arange(len(first)) - np.repeat(np.cumsum(touched) - touched, touched)
+            column = (
+                first + np.arange(len(first)) - np.repeat(np.cumsum(touched) - touched, touched)
+            )
         return (row * self.stripes + np.clip(column, 0, self.stripes - 1)).astype(np.int64)
 
     def columns(self, found: np.ndarray, bases: np.ndarray, when: float) -> Arrays:
@@ -220,7 +224,9 @@ def histogram(found: np.ndarray, ops: tuple[str, ...]) -> np.ndarray:
     return np.array(counted).reshape(len(ops), LATENCY_BINS)
 
 
-def quantiles_of(counts: np.ndarray, shares: tuple[float, ...] = (0.5, 0.95, 0.99, 1.0)) -> np.ndarray:
+def quantiles_of(
+    counts: np.ndarray, shares: tuple[float, ...] = (0.5, 0.95, 0.99, 1.0)
+) -> np.ndarray:
     """Return quantiles (ns) from histograms [..., bins]: the middle of the bin that holds each."""
     total = counts.cumsum(axis=-1)
     wanted = np.ceil(np.asarray(shares) * total[..., -1:])

@@ -200,10 +200,14 @@ def foreseen(workload: Workload) -> str:
     rows = [f"{workload.num_tasks} ranks, {files}"]
     rows += [f"{phase.replace('_', ' ')}: {calls} transfers" for phase in workload.phases]
     rows.append(f"{format_size(workload.total_bytes)} in each phase")
-    rows.append(f"{format_size(workload.bytes_per_rank)} for each rank, in {format_count(each)} transfers")
+    rows.append(
+        f"{format_size(workload.bytes_per_rank)} for each rank, in {format_count(each)} transfers"
+    )
     items = "".join(f"<li>{html.escape(row)}</li>" for row in rows)
     command = f"<code>{html.escape(ior.command(workload))}</code>"
-    return f"<b>What it will do</b><ul style='margin:0'>{items}</ul><small>as IOR: {command}</small>"
+    return (
+        f"<b>What it will do</b><ul style='margin:0'>{items}</ul><small>as IOR: {command}</small>"
+    )
 
 
 def _alert(text: str) -> str:

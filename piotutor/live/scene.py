@@ -58,7 +58,9 @@ class Scene:
     def of_trace(cls, trace: Trace) -> Scene:
         """Find the scene in a trace, of whatever origin."""
         records = trace.records
-        calls = records[(records["layer"] == Layer.APP) & np.isin(records["op"], (Op.READ, Op.WRITE))]
+        calls = records[
+            (records["layer"] == Layer.APP) & np.isin(records["op"], (Op.READ, Op.WRITE))
+        ]
         if not len(calls):
             return cls(ranks=1, file_sizes=(1,), transfer=1)
         sizes = np.zeros(int(calls["file"].max()) + 1, np.int64)

@@ -43,7 +43,7 @@ def until(page, expression, arg=None):
 
 def events(page, more_than):
     """Wait until the map has painted more events than these, and return how many."""
-    until(page, "n => Number(document.querySelector('.pio-canvas').dataset.events) > n", more_than)
+    until(page, "n => Number(document.querySelector('.pio-canvas')?.dataset.events) > n", more_than)
     return int(page.locator(MAP).get_attribute("data-events"))
 
 

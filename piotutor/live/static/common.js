@@ -250,6 +250,12 @@ export function toggle(model, parent, text, trait) {
   model.on(`change:${trait}`, () => { box.checked = model.get(trait); });
 }
 
+// Arrows, Home, Space are for the controls in `root`, not for the notebook around it.
+export function keepKeys(root) {
+  root.dataset.lmSuppressShortcuts = "true";
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+}
+
 function texts(model, parts) {
   parts.title.textContent = model.get("title");
   parts.canvas.setAttribute("aria-label", model.get("alt") || model.get("title"));
@@ -260,6 +266,7 @@ function texts(model, parts) {
 
 function skeleton(model, el) {
   const root = element("div", "pio-view", el);
+  keepKeys(root);
   const parts = { root, title: element("div", "pio-title", root), tools: element("div", "pio-tools", root) };
   parts.canvas = element("canvas", "pio-canvas", root);
   parts.canvas.setAttribute("role", "img");

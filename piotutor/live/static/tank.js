@@ -17,7 +17,9 @@ class Tank {
     const { style, frame } = this;
     if (!frame) return words(ctx, "waiting for the first bytes", w / 2, h / 2, style, { align: "center" });
     this.span = Math.max(frame.meta.span, 1);
-    const upper = plotBox(w, h * 0.68, style, { top: style.font * 3.4 });
+    const names = this.names();
+    const upper = plotBox(w, h * 0.68, style, { top: style.font * (1.1 + 1.3 * Math.ceil(names.length / 2)) });
+    this.keys(ctx, upper, names);
     const lower = plotBox(w, h, style, { top: h * 0.68 + style.font * 0.9 });
     this.tank(ctx, upper, now);
     this.residency(ctx, lower, now);
@@ -28,27 +30,40 @@ class Tank {
   }
   x(box, t) { return box.x + Math.max(0, t / this.span) * box.w; }
 
+  // What is drawn, and why what is not: [words, colour or null].
+  names() {
+    const { frame, style } = this;
+    const list = [];
+    const why = [`at the device: ${frame.meta.why.device}`, null];
+    if (frame.written.length) {
+      list.push(["written by the application", style.ink]);
+      list.push(frame.dirty.length ? ["only in memory (dirty)", AMBER] : [`dirty: ${this.noDirty()}`, null]);
+      list.push(frame.to_device.length ? ["at the device", BLUE] : why);
+    }
+    if (frame.read.length) {
+      list.push(["read by the application (dots)", style.ink]);
+      if (frame.from_device.length) list.push(["read at the device (dashes)", RED]);
+      else if (!frame.written.length) list.push(why);
+    }
+    return list;
+  }
   tank(ctx, box, now) {
     const { frame, style } = this;
     const y = (v) => box.y + box.h - (v / frame.meta.most) * box.h;
-    const why = `at the device: ${frame.meta.why.device}`;
-    const keys = [];
-    const reads = frame.read.length > 0;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(box.x, box.y, box.w, box.h + 2);
+    ctx.clip();
     if (frame.written.length) {
-      if (this.area(ctx, box, "dirty_top", now, y, AMBER)) keys.push(["only in memory (dirty)", AMBER]);
-      else keys.push([`dirty: ${this.noDirty()}`, null]);
-      if (this.area(ctx, box, "to_device", now, y, BLUE)) keys.push(["at the device", BLUE]);
-      else keys.push([why, null]);
+      this.area(ctx, box, "dirty_top", now, y, AMBER);
+      this.area(ctx, box, "to_device", now, y, BLUE);
       this.line(ctx, box, "written", now, y, style.ink, []);
-      keys.push(["written by the application", style.ink]);
     }
-    if (reads) {
+    if (frame.read.length) {
       this.line(ctx, box, "read", now, y, style.ink, [3, 3]);
-      keys.push(["read by the application (dots)", style.ink]);
-      if (this.line(ctx, box, "from_device", now, y, RED, [8, 4])) keys.push(["read at the device (dashes)", RED]);
-      else if (!frame.written.length) keys.push([why, null]);
+      this.line(ctx, box, "from_device", now, y, RED, [8, 4]);
     }
-    this.keys(ctx, box, keys);
+    ctx.restore();
     frame.meta.marks.forEach((mark, i) => this.mark(ctx, box, mark, i, now));
   }
   noDirty() {

@@ -1,6 +1,6 @@
 // Replay: play, pause, step and scrub through a run that is over, slower than it was.
 // The views listen to the event "piotutor-clock": no round trip through the kernel.
-import { milliseconds } from "./common.js";
+import { keepKeys, milliseconds } from "./common.js";
 
 class Transport {
   constructor(model, el) {
@@ -9,6 +9,7 @@ class Transport {
     this.root.className = "pio-transport";
     this.root.setAttribute("role", "group");
     this.root.setAttribute("aria-label", "replay");
+    keepKeys(this.root);
     el.append(this.root);
     this.build();
     this.refresh();
@@ -20,7 +21,7 @@ class Transport {
     this.scrubber = document.createElement("input");
     Object.assign(this.scrubber, { type: "range", min: 0, max: 1000, step: 1, value: 1000 });
     this.scrubber.setAttribute("aria-label", "moment of the run");
-    this.scrubber.addEventListener("input", () => { this.pause(); this.go((this.scrubber.value / 1000) * this.span); });
+    this.scrubber.addEventListener("input", () => this.scrub(this.scrubber.value / 1000));
     this.speed = document.createElement("select");
     this.speed.setAttribute("aria-label", "how long the replay lasts");
     this.speed.replaceChildren(...[5, 8, 15, 30, 60, 120].map((s) => new Option(`lasts ${s} s`, s)));
@@ -76,6 +77,10 @@ class Transport {
   go(now) {
     this.now = Math.max(0, Math.min(now, this.span));
     this.tell();
+  }
+  scrub(share) {
+    this.pause();
+    this.go(share * this.span);
   }
   // To the next, or the last, moment at which something ended.
   step(way) {
