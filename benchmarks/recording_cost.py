@@ -26,8 +26,7 @@ from piotutor.workload import Workload
 
 def bare(kernel: Kernel, offsets: list[int], buffer: memoryview) -> int:
     """Return the ns of all calls alone."""
-    call = kernel.bind(Op.WRITE, len(buffer)).call
-    transfers = kernel.arguments(Op.WRITE, offsets, [buffer])
+    call, transfers, _, _ = kernel.bind(Op.WRITE, offsets, [buffer])
     begin = perf_counter_ns()
     for transfer in transfers:
         call(*transfer)

@@ -1,8 +1,8 @@
 """The contract of all kernels: a kernel moves bytes through one interface, and times nothing.
 
 The least that a kernel must do is `Kernel.open`, `write`, `read`, `sync`, `close`. One that is to
-be measured at full speed also gives `bind` (a bare function of the library) and `arguments` (what
-to call it with, made before the first transfer), see `posix`.
+be measured at full speed also gives `Kernel.bind`: a bare function of the library, and what to
+call it with; see `posix`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ Transfer = tuple[Any, ...]
 
 
 class Bound(NamedTuple):
-    """What makes a kernel's calls on its open file.
+    """How a kernel makes the calls of one phase on its open file.
 
     Attributes
     ----------
     call : callable
-        Takes what `Kernel.arguments` yields.
+        The function of the library.
+    transfers : iterable of tuple
+        Its arguments, for each transfer.
     whole : object
         What it returns when all bytes were moved: mostly their number.
     measure : callable, optional
@@ -40,6 +42,7 @@ class Bound(NamedTuple):
     """
 
     call: Callable[..., Any]
+    transfers: Iterable[Transfer]
     whole: Any
     measure: Callable[[Any], int] | None = None
 
@@ -184,24 +187,24 @@ class Kernel(ABC):
         """
         return offsets if offsets.shape[1] > 1 else None
 
-    def arguments(
+    def bind(
         self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
-    ) -> Iterable[Transfer]:
-        """Yield the arguments of the call at each offset, with the buffers in turn.
+    ) -> Bound:
+        """Say how to make the calls of a phase at full speed, once the file is open.
 
-        `keep` tells whether somebody looks at what was read: if not, a kernel may read it into a
-        buffer of its own.
+        Parameters
+        ----------
+        op : Op
+            `Op.WRITE` or `Op.READ`.
+        offsets : iterable of int
+            Where each call begins.
+        buffers : sequence of memoryview
+            All of one size; the calls use them in turn.
+        keep : bool
+            Whether somebody looks at what was read: if not, a kernel may read it elsewhere.
         """
-        return zip(offsets, cycle(buffers), strict=False)
-
-    def bind(self, op: Op, size: int, *, keep: bool = True) -> Bound:
-        """Return what is to be called for each transfer of `size` bytes, once the file is open."""
-        return Bound(self.write if op == Op.WRITE else self.read, size)
-
-    def rest(self, op: Op, transfer: Transfer, done: int) -> Transfer:
-        """Return the arguments for what a short transfer left: all but its first `done` bytes."""
-        offset, data = transfer
-        return offset + done, data[done:]
+        call = self.write if op == Op.WRITE else self.read
+        return Bound(call, zip(offsets, cycle(buffers), strict=False), len(buffers[0]))
 
     def hints(self) -> dict[str, Any]:
         """Return the hints ``requested``, ``echoed`` by the library and, if known, ``verified``.

@@ -6,7 +6,7 @@ and removes files. What differs from IOR is said in docs/kernels.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from time import monotonic_ns
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from piotutor.kernels.base import Comm, Offsets
 from piotutor.kernels.buffers import Checker, Filler, unstamped
 from piotutor.kernels.direct import aligned_buffer
 from piotutor.kernels.job import Job
-from piotutor.kernels.traced import After, Stream, Traced
+from piotutor.kernels.traced import After, Buffers, Stream, Traced
 from piotutor.trace.record import Op, Phase, pack_aux
 from piotutor.trace.writer import TraceWriter
 
@@ -114,6 +114,7 @@ class _Plan:
     before: Filler | None = None
     after: list[After] = field(default_factory=list)
     stonewall: bool = False
+    keep: bool = True
 
 
 class Rank:
@@ -211,7 +212,7 @@ class Rank:
 
     def _read(self, plan: _Plan) -> None:
         size = plan.offsets.shape[1] * self.job.workload.transfer_size
-        self._run(plan, [aligned_buffer(size)], keep=False)
+        self._run(replace(plan, keep=False), [aligned_buffer(size)])
 
     def _check(self, plan: _Plan) -> None:
         """Read cold, and compare every byte."""
@@ -224,12 +225,12 @@ class Rank:
         self.outcome.verified_bytes += checker.right
         self.outcome.bad_bytes += checker.wrong
 
-    def _run(self, plan: _Plan, buffers: Sequence[memoryview], *, keep: bool = True) -> int:
+    def _run(self, plan: _Plan, buffers: Buffers) -> int:
         """Open, transfer, sync, close; return how many calls were made."""
         job, work, traced = self.job, self.job.workload, self.traced
         traced.file = plan.file
         traced.aux = pack_aux(self._repetition, plan.phase)
-        stream = traced.stream(plan.op, plan.offsets, buffers, before=plan.before, keep=keep)
+        stream = traced.stream(plan.op, plan.offsets, buffers)
         self.comm.barrier()
         self._open(plan)
         job.trip(self.comm.rank)
@@ -264,13 +265,13 @@ class Rank:
         begin = monotonic_ns()
         if plan.stonewall:
             plan.after.append(self._deadline(begin))
-        stream.run(total, _all_of(plan.after))
+        stream.run(total, before=plan.before, after=_all_of(plan.after), keep=plan.keep)
         if not plan.stonewall:
             return
         seconds, at_deadline = (monotonic_ns() - begin) / 1e9, stream.done
         if self.job.workload.stonewall_wear_out and plan.op == Op.WRITE:
             plan.after.pop()
-            stream.run(max(self.comm.allgather(stream.done)), _all_of(plan.after))
+            stream.run(max(self.comm.allgather(stream.done)), after=_all_of(plan.after))
         note = {"repetition": self._repetition, "op": plan.op.name.lower(), "seconds": seconds}
         calls = {"at_deadline": at_deadline, "calls": stream.done}
         self.outcome.stonewall.append({**note, "rank": self.comm.rank, **calls})

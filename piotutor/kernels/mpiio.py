@@ -103,29 +103,31 @@ class MpiioKernel(Kernel):
         return self._move(Op.READ, offset, data)
 
     def _move(self, op: Op, offset: int, data: Any) -> int:
-        (transfer,) = self.arguments(op, [offset], [data])
+        (transfer,) = self._arguments([offset], [data])
         return int(self._counting(self._call(op))(*transfer))
 
-    def arguments(
+    def bind(
         self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
-    ) -> Iterable[Transfer]:
-        """Yield (offset, in the view if there is one; [buffer, its bytes, MPI_BYTE])."""
-        work, byte = self.workload, MPI.BYTE
-        if work.use_file_view and not work.use_strided_datatype:
-            offsets = map(self._in_view, offsets)
-        specs = [[buffer, len(buffer), byte] for buffer in buffers]
-        return zip(offsets, cycle(specs), strict=False)
-
-    def bind(self, op: Op, size: int, *, keep: bool = True) -> Bound:
+    ) -> Bound:
         """Return the call that this workload asks for.
 
         Bytes are counted only when reading beyond the end of the file: nowhere else does MPI move
         less than it was asked for without an error.
         """
-        call = self._call(op)
+        call, transfers = self._call(op), self._arguments(offsets, buffers)
         if op == Op.READ and self._file.Get_size() < self._end:
-            return Bound(self._counting(call), size)
-        return Bound(call, None)
+            return Bound(self._counting(call), transfers, len(buffers[0]))
+        return Bound(call, transfers, None)
+
+    def _arguments(
+        self, offsets: Iterable[int], buffers: Sequence[memoryview]
+    ) -> Iterable[Transfer]:
+        """Return pairs of (offset, in the view if there is one) and (buffer, size, MPI_BYTE)."""
+        work = self.workload
+        if work.use_file_view and not work.use_strided_datatype:
+            offsets = map(self._in_view, offsets)
+        specs = cycle([(buffer, len(buffer), MPI.BYTE) for buffer in buffers])
+        return zip(offsets, specs, strict=False)
 
     def _call(self, op: Op) -> Callable[..., None]:
         name = f"{op.name.capitalize()}_at{'_all' if self.workload.collective else ''}"
@@ -152,11 +154,6 @@ class MpiioKernel(Kernel):
         segment, within = divmod(offset, self._segment)
         within -= self._owner * self.workload.block_size
         return segment * self._per_block + within // self.workload.transfer_size
-
-    def rest(self, op: Op, transfer: Transfer, done: int) -> Transfer:
-        """Return the arguments for what a short transfer left."""
-        offset, (data, size, byte) = transfer
-        return offset + done, [data[done:], size - done, byte]
 
     def sync(self) -> None:
         """Call ``MPI_File_sync``."""

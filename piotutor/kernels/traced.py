@@ -19,6 +19,7 @@ from piotutor.trace.writer import TraceWriter
 
 Before = Callable[[], None]
 After = Callable[[], bool]
+Buffers = Sequence[memoryview]
 _WORDS = RECORD.itemsize // 8
 _CLAIM = 1 << 17
 """Records claimed at once: 10 MiB."""
@@ -76,15 +77,7 @@ class Traced:
         with self._timed(Op.BARRIER):
             wait()
 
-    def stream(
-        self,
-        op: Op,
-        offsets: Offsets,
-        buffers: Sequence[memoryview],
-        *,
-        before: Before | None = None,
-        keep: bool = True,
-    ) -> Stream:
+    def stream(self, op: Op, offsets: Offsets, buffers: Buffers) -> Stream:
         """Prepare the calls of one phase, before the file is open.
 
         Parameters
@@ -94,15 +87,9 @@ class Traced:
         offsets : array of int64, shape (calls, extents of a call)
             See `Kernel.calls`.
         buffers : sequence of memoryview
-            What the calls write, or read to, in turn.
-        before : callable, optional
-            Called before each transfer, outside the recorded time.
-        keep : bool
-            Whether somebody looks at what was read.
+            All of one size: what the calls write, or read to, in turn.
         """
-        stream = Stream(self, op, offsets, keep)
-        stream.prepare(buffers, before)
-        return stream
+        return Stream(self, op, offsets, buffers)
 
     def flags(self, op: Op) -> Flag:
         """Return how this kernel makes its calls."""
@@ -136,40 +123,44 @@ class Stream:
         Calls done so far.
     """
 
-    def __init__(self, traced: Traced, op: Op, offsets: Offsets, keep: bool) -> None:
+    def __init__(self, traced: Traced, op: Op, offsets: Offsets, buffers: Buffers) -> None:
         self.done = 0
-        self._keep = keep
         self._traced = traced
         self._op = op
         self._offsets = offsets
-        self._extent = traced.kernel.workload.transfer_size
-        self._size = self._extent * offsets.shape[1]
+        self._starts = offsets[:, 0].tolist()
+        self._buffers = buffers
+        self._size = len(buffers[0])
+        self._bound: Bound | None = None
         self._places: Offsets | None = None
-
-    def prepare(self, buffers: Sequence[memoryview], before: Before | None) -> None:
-        """Make ready what the first calls need."""
-        starts, kernel = self._offsets[:, 0].tolist(), self._traced.kernel
-        self._transfers = iter(kernel.arguments(self._op, starts, buffers, keep=self._keep))
-        if before is not None:
-            self._transfers = _preceded(before, self._transfers)
         self._load()
 
-    def run(self, stop: int, after: After | None = None) -> bool:
-        """Do transfers until `stop` are done, or `after` says True.
+    def run(
+        self,
+        stop: int,
+        *,
+        before: Before | None = None,
+        after: After | None = None,
+        keep: bool = True,
+    ) -> bool:
+        """Do transfers, of the open file, until `stop` are done or `after` says True.
 
         Parameters
         ----------
         stop : int
             The total to reach, counted from the first `run`.
-        after : callable, optional
-            Called after each transfer, outside the recorded time; True ends the run.
+        before, after : callable, optional
+            Called before and after each transfer, outside the recorded time; True ends the run.
+        keep : bool
+            Whether somebody looks at what was read.
 
         Returns
         -------
         bool
             Whether `after` ended it.
         """
-        self._places = self._traced.kernel.places(self._offsets)
+        if self._bound is None:
+            self._bind(before, keep)
         stop = min(stop, len(self._offsets))
         gc.disable()
         try:
@@ -181,6 +172,15 @@ class Stream:
         finally:
             gc.enable()
         return False
+
+    def _bind(self, before: Before | None, keep: bool) -> None:
+        """Ask the kernel for its calls, now that the file is open."""
+        kernel = self._traced.kernel
+        self._places = kernel.places(self._offsets)
+        self._bound = kernel.bind(self._op, self._starts, self._buffers, keep=keep)
+        self._transfers = iter(self._bound.transfers)
+        if before is not None:
+            self._transfers = _preceded(before, self._transfers)
 
     def _load(self) -> None:
         """Claim the next records and fill in all that is known of them.
@@ -210,9 +210,11 @@ class Stream:
 
     def _burst(self, count: int, after: After | None) -> bool:
         """Do `count` transfers: the loop that everything else is kept out of."""
-        call, everything, measure = self._bind(self._size)
-        now, words, places = monotonic_ns, self._words, self._places
+        assert self._bound is not None
+        call, _, complete, measure = self._bound
+        now, words = monotonic_ns, self._words
         whole = tail(Layer.APP, self._op, self._traced.flags(self._op))
+        plain = after is None and self._places is None
         at = begin = (self.done - self._first) * _WORDS
         start = 0
         try:
@@ -224,13 +226,14 @@ class Stream:
                 words[at + 1] = end
                 if measure is not None:
                     got = measure(got)
-                if got == everything:
+                if got == complete:
                     words[at + 8] = whole
                 else:
-                    self._short(at, transfer, got)
+                    self._short(at, got)
                 at += _WORDS
-                if places is not None:
-                    self._parts(at // _WORDS - 1, start, end)
+                if plain:
+                    continue
+                self._parts(at // _WORDS - 1, start, end)
                 if after is not None and after():
                     return True
         except Exception as error:
@@ -240,27 +243,23 @@ class Stream:
             self._count((at - begin) // _WORDS)
         return False
 
-    def _bind(self, size: int) -> Bound:
-        return self._traced.kernel.bind(self._op, size, keep=self._keep)
-
     def _count(self, calls: int) -> None:
         self.done += calls
         if self._dropping and calls:
             self._traced.writer.drop(calls)
 
-    def _short(self, at: int, transfer: Transfer, got: int) -> None:
+    def _short(self, at: int, got: int) -> None:
         """Record a transfer as short, then do what is left of it, or raise `PiotutorError`."""
         traced, op, done = self._traced, self._op, got
         self._publish(at, got, Flag.SHORT)
-        offset = int(self._offsets[self._first + at // _WORDS, 0])
+        number = self._first + at // _WORDS
+        offset, buffer = self._starts[number], self._buffers[number % len(self._buffers)]
+        move = traced.kernel.write if op == Op.WRITE else traced.kernel.read
         while done < self._size:
             if got <= 0 or not traced.kernel.continues:
                 raise complain_short(traced.kernel.path, op, offset, self._size, done)
-            transfer = traced.kernel.rest(op, transfer, got)
             start, asked = monotonic_ns(), self._size - done
-            call, _, measure = self._bind(asked)
-            got = call(*transfer)
-            got = got if measure is None else measure(got)
+            got = move(offset + done, buffer[done:])
             flags = traced.flags(op) | (Flag.SHORT if got < asked else Flag(0))
             place = {"offset": offset + done, "length": asked, "result": got}
             traced.record(op, start, flags=int(flags), **place)
@@ -278,15 +277,16 @@ class Stream:
         self._words[at + 8] = tail(Layer.APP, self._op, self._traced.flags(self._op) | flag)
 
     def _parts(self, row: int, start: int, end: int) -> None:
-        """Write the records of the extents of one call."""
-        assert self._places is not None
+        """Write the records of the extents of one call, where it has several."""
+        if self._places is None:
+            return
         places = self._places[self._first + row]
         block = self._traced.writer.claim(len(places))
         if len(block) < len(places):
             self._traced.writer.drop(len(places) - len(block))
         records = block.records
         records["offset"] = places[: len(records)]
-        records["length"] = records["result"] = self._extent
+        records["length"] = records["result"] = self._size // len(places)
         records["start"], records["end"] = start, end
         records["rank"], records["client"] = self._traced.writer.rank, self._traced.writer.client
         records["file"], records["aux"] = self._traced.file, self._traced.aux

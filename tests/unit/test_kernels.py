@@ -12,7 +12,7 @@ import pytest
 
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.kernels import KERNELS, benchmark, kernel_class
-from piotutor.kernels.base import Bound, SerialComm
+from piotutor.kernels.base import Kernel, SerialComm
 from piotutor.kernels.benchmark import run_rank
 from piotutor.kernels.direct import aligned_buffer, check_alignment, direct_alignment
 from piotutor.kernels.hints import judge_hints
@@ -61,44 +61,38 @@ def records(op, phase=None):
 class Stingy(PosixKernel):
     """Never moves more than 1000 bytes at once."""
 
-    def bind(self, op, size, *, keep=True):
-        whole = super().bind(op, size, keep=True).call
+    def write(self, offset, data):
+        return super().write(offset, data[:1000])
 
-        def short(data, offset):
-            return whole(data[:1000] if op == Op.WRITE else [data[0][:1000]], offset)
+    def read(self, offset, data):
+        return super().read(offset, data[:1000])
 
-        return Bound(short, size)
+    bind = Kernel.bind
 
 
 class Full(PosixKernel):
     """Has room for two transfers."""
 
-    def bind(self, op, size, *, keep=True):
-        whole = super().bind(op, size).call
+    def write(self, offset, data):
+        if offset >= 2 * SIZE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(offset, data)
 
-        def until_full(data, offset):
-            if offset >= 2 * SIZE:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return whole(data, offset)
-
-        return Bound(until_full, size)
+    bind = Kernel.bind
 
 
 class Forgetful(PosixKernel):
     """Loses the third transfer, and spoils one byte of the second."""
 
-    def bind(self, op, size, *, keep=True):
-        whole = super().bind(op, size).call
+    def write(self, offset, data):
+        if offset == 2 * SIZE:
+            return SIZE
+        if offset == SIZE:
+            data = bytearray(data)
+            data[5] ^= 1
+        return super().write(offset, data)
 
-        def careless(data, offset):
-            if offset == 2 * SIZE:
-                return SIZE
-            if offset == SIZE:
-                data = bytearray(data)
-                data[5] ^= 1
-            return whole(data, offset)
-
-        return Bound(careless if op == Op.WRITE else whole, size)
+    bind = Kernel.bind
 
 
 def test_short_transfers_are_continued_and_marked(tmp_path, monkeypatch):
@@ -143,13 +137,12 @@ def test_stale_data_of_an_earlier_repetition_is_found(tmp_path, monkeypatch):
     class Stale(PosixKernel):
         """Writes nothing once the file has its size, and never removes it."""
 
-        def bind(self, op, size, *, keep=True):
-            def never(data, offset):
-                if os.fstat(self.fd).st_size >= offset + SIZE:
-                    return SIZE
-                return os.pwrite(self.fd, data, offset)
+        bind = Kernel.bind
 
-            return Bound(never, size) if op == Op.WRITE else super().bind(op, size)
+        def write(self, offset, data):
+            if os.fstat(self.fd).st_size >= offset + SIZE:
+                return SIZE
+            return super().write(offset, data)
 
         def open(self, path, op, *, exclusive=True):
             flags = os.O_RDWR | (os.O_CREAT if op == Op.WRITE else 0)
