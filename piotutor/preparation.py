@@ -64,7 +64,7 @@ def pools(state: Path, ranks: int) -> list[Pool]:
 
 
 def place(
-    workload: Workload, state: Path, run: str, directory: str | Path | None = None
+    workload: Workload, state: Path, run_dir: Path, directory: str | Path | None = None
 ) -> DataFiles:
     """Find a place for a run's data files, with room for them, and reserve it.
 
@@ -74,8 +74,8 @@ def place(
         What is to be run.
     state : path
         The user's state directory.
-    run : str
-        The run's name.
+    run_dir : path
+        The run directory, where the place is noted before it is made.
     directory : path, optional
         Where data goes that has no name of its own.
 
@@ -88,14 +88,16 @@ def place(
     if workload.api == "NULL" or not workload.test_file:
         if workload.api != "NULL" and not workload.write:
             raise UsageError("nothing to read: name a file with -o, or write it first (-w)")
-        home = _room(_scratch(state, directory) / run, workload)
+        home = _room(_scratch(state, directory) / run_dir.name, workload)
+        rundir.note_place(run_dir, home)
         return datafiles.in_scratch(home, count, keep=keep)
     path = Path(workload.test_file).expanduser().absolute()
     if not workload.write:
         size = 0 if workload.random_offset == 2 else workload.bytes_per_file  # -z -z: any block
         return datafiles.existing(path, [size] * count)
     path = _room(path, workload)
-    return datafiles.reserve(path, count, keep=keep, run=run, registry=state / "owned")
+    rundir.note_place(run_dir, datafiles.private_of(path, run_dir.name))
+    return datafiles.reserve(path, count, keep=keep, run=run_dir.name, registry=state / "owned")
 
 
 def orders(

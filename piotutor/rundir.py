@@ -20,16 +20,19 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.launch import guard
+from piotutor.storage import datafiles
 
 KEEP = 1 << 30
 """Bytes of run directories above which the oldest are removed."""
+YOUNG = 60.0
+"""Seconds in which a run directory may still be without a lock: it is being made."""
 
 
 def state_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -147,14 +150,14 @@ def lock(run: Path) -> int | None:
 
 
 def sweep(state: Path) -> list[Path]:
-    """Clean up after runs whose guard was killed, on this host.
+    """Clean up after runs whose guard was killed on this host, or who never got one.
 
     Returns
     -------
     list of path
         The run directories that were left behind.
     """
-    return [run for run in _runs(state) if _abandoned(run) and _clean(run)]
+    return [run for run in _runs(state) if _abandoned(run) and _alone_with(run, _clean)]
 
 
 def prune(state: Path, keep: int = KEEP) -> list[Path]:
@@ -179,27 +182,46 @@ def prune(state: Path, keep: int = KEEP) -> list[Path]:
     return removed
 
 
+def note_place(run: Path, private: Path) -> None:
+    """Note which directory a run is about to make for its data, should it die at once."""
+    (run / "place").write_text(str(private))
+
+
 def _abandoned(run: Path) -> bool:
-    return (run / "guard.json").exists() and not (run / "guard-result.json").exists()
+    """Say whether nobody seems to work on a run that hasn't ended."""
+    if (run / "guard-result.json").exists():
+        return False
+    return (run / "guard.json").exists() or time.time() - run.stat().st_mtime > YOUNG
 
 
-def _clean(run: Path) -> bool:
-    """Clean up after one run, if it is really nobody's any more."""
+def _alone_with(run: Path, act: Callable[[Path], bool]) -> bool:
+    """Do something with a run if it is really nobody's any more."""
     handle = lock(run)
     if handle is None:
         return False
     try:
-        orders = guard.Orders.read(run / "guard.json")
-        if orders.host != socket.gethostname() or Path(orders.run_dir) != run:
-            return False
-        left = guard.clean(orders)
-        result = {"status": "failed", "code": None, "reason": "its guard was killed"}
-        write_json(run / "guard-result.json", {**result, "seconds": 0.0, "left": left})
-        return True
+        return act(run)
     except (OSError, ValueError, TypeError):
         return False
     finally:
         os.close(handle)
+
+
+def _clean(run: Path) -> bool:
+    """End and remove what is left of a run; one that never began goes altogether."""
+    if not (run / "guard.json").exists():
+        private = Path((run / "place").read_text() if (run / "place").exists() else run.name)
+        if private.is_absolute() and private.name in (run.name, f".piotutor-{run.name}"):
+            datafiles.abandon(private)
+        shutil.rmtree(run, ignore_errors=True)
+        return True
+    orders = guard.Orders.read(run / "guard.json")
+    if orders.host != socket.gethostname() or Path(orders.run_dir) != run:
+        return False
+    left = guard.clean(orders)
+    result = {"status": "failed", "code": None, "reason": "its guard was killed"}
+    write_json(run / "guard-result.json", {**result, "seconds": 0.0, "left": left})
+    return True
 
 
 def _runs(state: Path) -> Iterator[Path]:

@@ -229,7 +229,7 @@ def _start(workload: Workload, options: preparation.Options) -> Job:
     launcher = options.launcher or Local.find(state)
     launcher.check(workload)
     with rundir.new(state, workload.api) as (run_dir, lock):
-        data = preparation.place(workload, state, run_dir.name, options.directory)
+        data = preparation.place(workload, state, run_dir, options.directory)
         try:
             orders = preparation.orders(workload, data, run_dir, launcher, options)
             return Job(workload, orders, _guard(run_dir, lock))

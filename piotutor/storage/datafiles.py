@@ -13,6 +13,7 @@ user's state directory. The mark holds its inode, size and time: whoever changes
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,10 @@ from typing import Any
 from piotutor.errors import UsageError
 
 ATTRIBUTE = "user.piotutor"
+RESERVED = "reserved"
+"""Directory, in the private one, of the empty files that stand at the files' names."""
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ def in_scratch(directory: Path, count: int, *, keep: bool) -> DataFiles:
     return DataFiles(files=files, private=str(directory), keep=keep)
 
 
+def private_of(path: Path, run: str) -> Path:
+    """Return the directory that a run makes beside a file that it was told to write."""
+    return path.with_name(f".piotutor-{run}")
+
+
 def reserve(path: Path, count: int, *, keep: bool, run: str, registry: Path) -> DataFiles:
     """Reserve the names of a run's new files; or accept existing ones that piotutor made.
 
@@ -145,8 +155,9 @@ def reserve(path: Path, count: int, *, keep: bool, run: str, registry: Path) -> 
     names = [path.with_name(_name(path.name, index, count)) for index in range(count)]
     for name in names:
         _check_target(name, registry)
-    private = path.with_name(f".piotutor-{run}")
+    private = private_of(path, run)
     _make_private(private)
+    (private / RESERVED).mkdir()
     plan = DataFiles(
         files=tuple(str(private / name.name) for name in names),
         private=str(private),
@@ -162,6 +173,15 @@ def reserve(path: Path, count: int, *, keep: bool, run: str, registry: Path) -> 
         DataFiles(plan.files, plan.private, tuple(handovers)).release(done=False)
         raise
     return DataFiles(**(vars(plan) | {"handovers": tuple(handovers)}))
+
+
+def abandon(private: Path) -> None:
+    """Remove the private directory of a run that died before it began, and its reservations."""
+    for empty in (private / RESERVED).glob("*"):
+        name = private.parent / empty.name
+        if _inode(str(name)) == _inode(str(empty)):
+            name.unlink(missing_ok=True)
+    shutil.rmtree(private, ignore_errors=True)
 
 
 def existing(path: Path, sizes: Sequence[int]) -> DataFiles:
@@ -257,17 +277,25 @@ def _not_a_file(found: os.stat_result) -> str:
 
 
 def _reserve(made: str, name: Path, registry: Path) -> Handover:
-    """Create an empty file exclusively; or replace one of ours in the end."""
+    """Put an empty file at a new name, exclusively; or find one of ours to replace in the end.
+
+    It is a link to one in the private directory, where there are links: then it is known to be
+    ours even if we die before noting it.
+    """
     if owned(name, registry) is not None:
         return Handover(made, str(name), _inode(str(name)), reserved=False)
+    empty = Path(made).parent / RESERVED / name.name
     try:
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666)
+        empty.touch(exist_ok=False)
+        try:
+            os.link(empty, name)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            name.touch(exist_ok=False)
     except OSError as error:
         raise UsageError(f"{name} can't be made: {error.strerror}") from None
-    try:
-        return Handover(made, str(name), os.fstat(handle).st_ino, reserved=True)
-    finally:
-        os.close(handle)
+    return Handover(made, str(name), _inode(str(name)), reserved=True)
 
 
 def _make_private(directory: Path) -> None:

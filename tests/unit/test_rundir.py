@@ -95,6 +95,23 @@ def test_only_the_abandoned_are_swept(state):
     os.close(handle)
 
 
+def test_a_start_that_died_goes_altogether(state, tmp_path):
+    """Killed between the first directory and the guard."""
+    old, young, sly = (make(state, name) for name in ("old", "young", "sly"))
+    for run in (old, young):
+        rundir.note_place(run, tmp_path / f".piotutor-{run.name}")
+    rundir.note_place(sly, tmp_path / "thesis")
+    for name in (".piotutor-old", ".piotutor-young", "thesis"):
+        (tmp_path / name).mkdir()
+    for run in (old, sly):
+        os.utime(run, (1, 1))
+    assert sorted(rundir.sweep(state)) == [old, sly]
+    assert sorted(path.name for path in (state / "runs").iterdir()) == ["young"]
+    assert (tmp_path / "thesis").exists()
+    assert (tmp_path / ".piotutor-young").exists()
+    assert not (tmp_path / ".piotutor-old").exists()
+
+
 def test_orders_that_name_another_directory_are_not_obeyed(state, tmp_path):
     from piotutor.launch.guard import Orders
 

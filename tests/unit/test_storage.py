@@ -146,6 +146,21 @@ def test_what_the_user_put_in_our_place_stays(reserve, place):
         (place / "f").unlink()
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_reservations_of_a_run_that_died(reserve, place, monkeypatch, links):
+    """Without links an empty file stays: better than to remove someone's."""
+
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    (place / "g").write_text("thesis")
+    plan = reserve(place / "f", count=2)
+    datafiles.abandon(Path(plan.private))
+    assert names(place) == (["g"] if links else ["f.00000000", "f.00000001", "g"])
+
+
 def test_two_runs_want_one_name(reserve, place):
     first = reserve(place / "f")
     with pytest.raises(UsageError, match="exists"):
