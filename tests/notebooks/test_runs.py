@@ -83,6 +83,11 @@ def test_where_nothing_can_run_recorded_runs_carry_the_lesson(source, run_notebo
         assert re.search(r": (right|inconclusive here)", text), text
 
 
+def test_the_start_page_shows_how_far_one_has_come(run_notebook):
+    (cell,) = run_notebook(next(page for page in sources() if page.stem == "README"))
+    assert "0 of 1" in shown(cell)
+
+
 def test_a_lesson_reads_well_without_widgets(run_notebook):
     cells = run_notebook(LESSONS[0], f"{STRICT}\n{WITHOUT_WIDGETS}")
     everything = "\n".join(map(shown, cells))
