@@ -1,1 +1,56 @@
-"""How ranks start and stop: the launcher, the guard, the queue, and the ranks' program."""
+"""How ranks start and stop: the launcher, the guard, the queue, and the ranks' program.
+
+A new launcher is one file here, one line in `LAUNCHERS` and a short subclass of
+`piotutor.testing.launchers.LauncherSuite`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from piotutor.errors import UsageError
+
+if TYPE_CHECKING:
+    from piotutor.launch.local import Ranks
+    from piotutor.workload import Workload
+
+LAUNCHERS = {"local": "piotutor.launch.local:Local"}
+"""Name of the launcher to where its class stands."""
+
+
+class Launcher(Protocol):
+    """Makes the command line that starts ranks; starts nothing itself."""
+
+    @property
+    def library(self) -> str:
+        """What MPI calls itself in a rank, such as ``MPICH 5.0.2``; empty where there is none."""
+
+    @classmethod
+    def find(cls, cache: Path | None = None) -> Launcher:
+        """Look at this machine; the answer may be kept in the directory `cache`."""
+
+    def check(self, workload: Workload) -> None:
+        """Raise `UsageError` for what can't be started here."""
+
+    def argv(self, ranks: Ranks) -> list[str]:
+        """Return the command line that starts the ranks; pure."""
+
+    def env(self) -> dict[str, str]:
+        """Return the environment variables that the ranks need beside ours; pure."""
+
+
+def find(name: str = "local", cache: Path | None = None) -> Launcher:
+    """Return the launcher of that name, as this machine has it.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    """
+    if name not in LAUNCHERS:
+        raise UsageError(f"launcher {name!r} is unknown: choose one of {', '.join(LAUNCHERS)}")
+    module, _, attribute = LAUNCHERS[name].partition(":")
+    found: Launcher = getattr(import_module(module), attribute).find(cache)
+    return found

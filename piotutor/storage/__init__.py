@@ -1,14 +1,19 @@
 """What a path lies on, and how a run's files get there and away without touching anyone else's.
 
 A storage yields ``path, env, argv_prefix, layout(), counters()``: the launcher needs no more.
+A new one is one file here, one line in `STORAGES` and a short subclass of
+`piotutor.testing.storages.StorageSuite`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
+
+from piotutor.errors import UsageError
 
 
 class Storage(Protocol):
@@ -37,8 +42,27 @@ class Storage(Protocol):
         """Return what the place has counted so far, empty where it can't be seen."""
 
 
-def at(path: str | os.PathLike[str]) -> Storage:
-    """Return the storage that a directory lies on."""
-    from piotutor.storage.local import Local  # the guard, which needs only data files, starts fast
+STORAGES = {"local": "piotutor.storage.local:Local"}
+"""Name of the storage to where its class stands."""
 
-    return Local(Path(path))
+
+def at(path: str | os.PathLike[str], name: str = "local") -> Storage:
+    """Return the storage that a directory lies on.
+
+    Parameters
+    ----------
+    path : path
+        The directory.
+    name : str
+        One of `STORAGES`.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    """
+    if name not in STORAGES:
+        raise UsageError(f"storage {name!r} is unknown: choose one of {', '.join(STORAGES)}")
+    module, _, attribute = STORAGES[name].partition(":")
+    found: Storage = getattr(import_module(module), attribute)(Path(path))
+    return found
