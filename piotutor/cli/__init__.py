@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from piotutor.cli import doctor, lab, pattern, report, run
 from piotutor.cli.parser import Parser, Version, complete, read
-from piotutor.errors import PiotutorError, UsageError
+from piotutor.errors import PiotutorError, RunError, UsageError
 
 __all__ = ["main", "make_parser"]
 
@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except UsageError as error:
         return _complain(str(error), 2)
+    except RunError as error:
+        told = error.run_dir is None or str(error.run_dir) in str(error)
+        where = "" if told else f" (run: {error.run_dir})"
+        return _complain(f"{error}{where}", 1)
     except PiotutorError as error:
         return _complain(str(error), 1)
     except KeyboardInterrupt:

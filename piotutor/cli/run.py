@@ -56,6 +56,8 @@ def act(options: argparse.Namespace) -> int:
     """Run it and print the result."""
     workload = read_workload(options)
     bounds = read_bounds(options)
+    if workload.test_file and options.directory is not None:
+        raise UsageError("--directory is where data goes that -o doesn't name: give one of them")
     figure = None
     if options.plot is not None:
         output.need_pictures()

@@ -20,7 +20,7 @@ from piotutor import cli, pattern, runner
 from piotutor.cli import doctor as doctor_command
 from piotutor.cli import lab, output, progress
 from piotutor.cli import run as run_command
-from piotutor.errors import RunError, UsageError
+from piotutor.errors import PiotutorError, RunError, UsageError
 from piotutor.ior import command, parse
 from piotutor.trace import Layer, Op, Phase
 from piotutor.trace.record import RECORD, pack_aux
@@ -127,6 +127,7 @@ CARELESS = [
     ["run", "--max-ranks", "0"],
     ["run", "--max-ranks", "1.5"],
     ["run", "--js"],
+    ["run", "--directory", "/tmp", "-o", "/tmp/x"],
     ["run", "word"],
     ["run", "two words", "more words"],
     ["run", "ior -a POSIX", "-t", "4k"],
@@ -253,14 +254,26 @@ def test_a_full_standard_output_is_one_line():
     assert done.stderr == b"piotutor: standard output: No space left on device\n"
 
 
-@pytest.mark.parametrize(("error", "code"), [(UsageError, 2), (RunError, 1)])
-def test_errors_have_their_codes(capsys, monkeypatch, error, code):
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UsageError("first line\n  second"), 2, "first line second"),
+        (RunError("rank 0: full", "/runs/x"), 1, "rank 0: full (run: /runs/x)"),
+        (
+            RunError("killed (all output: /runs/x/y)", "/runs/x"),
+            1,
+            "killed (all output: /runs/x/y)",
+        ),
+        (PiotutorError("damaged"), 1, "damaged"),
+    ],
+)
+def test_errors_have_their_codes_and_one_line(capsys, monkeypatch, error, code, line):
     def start(workload, **bounds):
-        raise error("first line\n  second")
+        raise error
 
     monkeypatch.setattr(runner, "start", start)
     assert cli.main(["run"]) == code
-    assert capsys.readouterr().err == "piotutor: first line second\n"
+    assert capsys.readouterr().err == f"piotutor: {line}\n"
 
 
 def test_bounds_reach_the_runner(monkeypatch, capsys):
