@@ -229,3 +229,11 @@ def test_a_bundle_damaged_on_its_way_is_refused(machine, bundle):
 def test_a_bundle_for_another_python_is_refused(machine, bundle):
     (bundle / "python").write_text("2.7 vax\n")
     assert f"for Python 2.7 vax, this is {HERE}" in machine("stack", OFFLINE=bundle).stderr
+
+
+def test_a_distribution_without_apt_is_named_in_one_line(tmp_path):
+    argv = [sys.executable, ROOT / "tools/setup/debian.py", "hdf5", tmp_path]
+    done = subprocess.run(argv, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: this is neither Debian nor Ubuntu")
+    assert list(tmp_path.iterdir()) == []
