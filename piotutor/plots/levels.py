@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from piotutor.trace import UNKNOWN, Layer, Op, Trace
 from piotutor.units import format_seconds, format_size
 
 _STEPS = 600
+_SOON = 0.05  # seconds after a moment in which a sample still tells of it, if all is calm
 
 
 class Curve(NamedTuple):
@@ -29,11 +31,29 @@ class Curve(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A moment at which bytes were safe with somebody: the last write or fsync returned."""
+    """A moment of the last repetition: the last write, or the last fsync, returned.
+
+    Attributes
+    ----------
+    name : str
+        ``last write returns`` or ``fsync returns``.
+    time : float
+        When, in seconds.
+    rate : float
+        Bytes/s from the repetition's first call up to here.
+    bytes : int
+        Bytes that the repetition wrote.
+    dirty, device : float or None
+        Bytes only in memory, and bytes that the device had got, at this moment; None where no
+        samples lie close enough to say.
+    """
 
     name: str
     time: float
     rate: float
+    bytes: int
+    dirty: float | None
+    device: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +71,7 @@ class TankData:
     resident, size : Curve or None
         Bytes of the files that were in memory, and the files' whole size.
     marks : list of Mark
-        When the last write and the last fsync returned, and the bandwidth up to there.
+        When the last write and the last fsync returned, and what was known then.
     why : dict
         ``device`` and ``residency``: why a lane is empty, else what it was read from.
     end : float
@@ -100,7 +120,7 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
         dirty=files[2],
         resident=files[1],
         size=files[0],
-        marks=_marks(trace, began),
+        marks=_marks(trace, began, files[2], device[0]),
         why={name: str(trace.meta.get(name, _MISSING)) for name in ("device", "residency")},
         end=span / 1e9,
         badge=badge(trace),
@@ -169,37 +189,79 @@ def _clean(dirty: Curve | None, began: int, sampled: int) -> int:
     return began + int(1.05e9 * waiting.max(initial=0.0))
 
 
-def _marks(trace: Trace, began: int) -> list[Mark]:
+def _marks(trace: Trace, began: int, dirty: Curve | None, device: Curve | None) -> list[Mark]:
     writes = transfers(trace, Op.WRITE)
     if not writes.any():
         return []
-    size = sum(int(np.maximum(block["result"], 0).sum()) for block in trace.blocks(writes))
-    last = (int(trace.column("end").max(where=writes, initial=began)) - began) / 1e9
-    marks = [Mark("last write returns", last, size / max(last, 1e-9))]
-    syncs = trace.where(layer=Layer.APP, op=Op.SYNC)
-    synced = (int(trace.column("end")[syncs].max(initial=began)) - began) / 1e9
-    if synced > last:
-        marks.append(Mark("fsync returns", synced, size / synced))
+    end = trace.column("end")
+    last = int(end.max(where=writes, initial=began))
+    aux = trace.records["aux"][np.flatnonzero(writes & (end == last))[0]]
+    phase = trace.where(layer=Layer.APP) & (trace.column("aux") == aux)
+    first = int(trace.records["start"][phase.argmax()])
+    blocks = trace.blocks(writes & phase)
+    size = sum(int(np.maximum(block["result"], 0).sum()) for block in blocks)
+    syncs = trace.records[phase & (trace.column("op") == Op.SYNC)]
+    closed = _undisturbed(trace, int(end.max(where=phase, initial=last)))
+    calm = min([closed, *syncs["start"].tolist()])
+    moments = [("last write returns", last, calm)]
+    if len(syncs) and syncs["end"].max() > last:
+        moments.append(("fsync returns", int(syncs["end"].max()), closed))
+    before = _known(device, (first - began) / 1e9, math.inf)
+    marks = []
+    for name, moment, until in moments:
+        time, quiet = (moment - began) / 1e9, (until - began) / 1e9
+        reached = _known(device, time, quiet)
+        if reached is not None and before is not None:
+            reached -= before
+        rate = size / max((moment - first) / 1e9, 1e-9)
+        marks.append(Mark(name, time, rate, size, _known(dirty, time, quiet), reached))
     return marks
+
+
+def _undisturbed(trace: Trace, closed: int) -> int:
+    """Return until when nobody cleans or removes the pages of files closed at `closed`.
+
+    Between a write phase and the next one, files are synced and evicted; that isn't recorded.
+    """
+    later = trace.records[trace.where(layer=Layer.APP) & (trace.column("start") >= closed)]
+    if np.isin(later["op"], (Op.OPEN, Op.READ)).any():
+        return closed
+    return int(later["start"].min(initial=closed + 10**12))
+
+
+def _known(curve: Curve | None, when: float, until: float) -> float | None:
+    """Return a curve's value at a moment, if samples close on both sides of it tell.
+
+    A sample after it is enough where nothing disturbs the pages `until` then.
+    """
+    if curve is None:
+        return None
+    close = max(0.002, 0.05 * when)
+    after = int(np.searchsorted(curve.time, when))
+    if after == len(curve.time):
+        return None
+    later = curve.time[after] - when
+    if after > 0 and later <= close and when - curve.time[after - 1] <= close:
+        return curve.at(when)
+    return float(curve.value[after]) if later <= _SOON and when + later <= until else None
 
 
 def tank_finding(data: TankData) -> str:
     """Say what the device had done when the application was told that it was done."""
-    if data.written is not None and data.marks:
-        return _finding_of_writes(data, data.written.value[-1])
+    if data.marks:
+        return _finding_of_writes(data.marks[0])
     if data.read is not None:
         return _finding_of_reads(data, data.read.value[-1])
     return "The application moved nothing"
 
 
-def _finding_of_writes(data: TankData, total: float) -> str:
+def _finding_of_writes(mark: Mark) -> str:
     """Prefer what the files' own pages say: the device also counts what others write."""
-    mark = data.marks[0]
-    if data.dirty is not None:
-        share = min(1.0, data.dirty.at(mark.time) / total)
+    if mark.dirty is not None and mark.bytes:
+        share = min(1.0, mark.dirty / mark.bytes)
         return f"When the last write returned, {share:.0%} of the bytes were only in memory"
-    if data.to_device is not None:
-        share = min(1.0, max(0.0, data.to_device.at(mark.time)) / total)
+    if mark.device is not None and mark.bytes:
+        share = min(1.0, max(0.0, mark.device) / mark.bytes)
         return f"When the last write returned, {share:.0%} of the bytes were at the device"
     return f"The last write returned after {format_seconds(mark.time)}; what it reached is unknown"
 
@@ -207,7 +269,7 @@ def _finding_of_writes(data: TankData, total: float) -> str:
 def _finding_of_reads(data: TankData, total: float) -> str:
     if data.from_device is None:
         return f"{format_size(int(total))} were read; from where is unknown here"
-    share = min(1.0, max(0.0, data.from_device.value[-1]) / total)
+    share = min(1.0, max(0.0, data.from_device.value[-1]) / max(total, 1.0))
     return f"Of the bytes read, the device delivered {share:.0%}; the rest came from memory"
 
 
@@ -217,7 +279,7 @@ def tank_alt(data: TankData) -> str:
     if data.written is not None:
         told.append(f"the application wrote {format_size(round(data.written.value[-1]))}")
     for mark in data.marks:
-        told.append(f"the {mark.name} after {format_seconds(mark.time)}{_then(data, mark)}")
+        told.append(f"the {mark.name} after {format_seconds(mark.time)}{_then(mark)}")
     if data.read is not None:
         told.append(f"the application read {format_size(round(data.read.value[-1]))}")
         if data.from_device is not None:
@@ -228,14 +290,7 @@ def tank_alt(data: TankData) -> str:
     return "; ".join(told) + "."
 
 
-def _then(data: TankData, mark: Mark) -> str:
-    known = {
-        "only in memory": data.dirty,
-        "at the device": data.to_device,
-    }
-    parts = [
-        f"{format_size(round(curve.at(mark.time)))} {name}"
-        for name, curve in known.items()
-        if curve is not None
-    ]
-    return f", with {', '.join(parts)}" if parts else ""
+def _then(mark: Mark) -> str:
+    known = {"only in memory": mark.dirty, "at the device": mark.device}
+    parts = [f"{format_size(round(n))} {name}" for name, n in known.items() if n is not None]
+    return f", with {', '.join(parts)}" if parts else ", what it had reached is unknown"

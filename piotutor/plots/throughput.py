@@ -180,10 +180,10 @@ def _draw(data: ThroughputData, ax: Axes) -> None:
             ax.stairs(base + row, data.edges, baseline=base, fill=True, **hatched(look))
             base = base + row
         top = max(top, float(base.max()))
-    ax.set(xlim=(0, data.edges[-1]), ylim=(0, 1.2 * top or 1.0))
-    for phase in data.phases:
-        _draw_phase(ax, data, phase)
-    size, unit = byte_axis(1.2 * top)
+    ax.set(xlim=(0, data.edges[-1]), ylim=(0, 1.25 * top or 1.0))
+    for place, phase in enumerate(data.phases):
+        _draw_phase(ax, data, phase, top * (1.2 - 0.1 * (place % 2)))
+    size, unit = byte_axis(1.25 * top)
     scale, name = time_axis(data.edges[-1])
     ax.set(xlabel=name, ylabel=f"{unit}/s")
     scaled(ax.xaxis, scale)
@@ -191,14 +191,14 @@ def _draw(data: ThroughputData, ax: Axes) -> None:
     rank_legend(ax, data.ranks, [Line2D([], [], color=INK, ls="--", label="open to close")])
 
 
-def _draw_phase(ax: Axes, data: ThroughputData, phase: PhaseResult) -> None:
+def _draw_phase(ax: Axes, data: ThroughputData, phase: PhaseResult, height: float) -> None:
     """Draw the mean of a phase as a dashed line over its whole length."""
     left, right = (phase.start - data.began) / 1e9, (phase.end - data.began) / 1e9
     ax.hlines(phase.bandwidth, left, right, color="white", lw=5)
     ax.hlines(phase.bandwidth, left, right, color=INK, ls="--")
     ax.annotate(
         f"{phase.op} {format_rate(phase.bandwidth)}",
-        ((left + right) / 2, ax.get_ylim()[1]),
+        ((left + right) / 2, height),
         ha="center",
         va="top",
         bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},

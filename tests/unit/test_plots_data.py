@@ -296,6 +296,31 @@ def test_the_tank_counts_from_the_first_call():
     assert levels.tank_finding(unknown) == finding
 
 
+def test_samples_that_come_too_late_tell_nothing():
+    rows = [
+        record(Op.WRITE, 0, 2, offset=0, length=1000),
+        record(Op.SYNC, 2, 9),
+        *(sample(Layer.POSIX, at, file=0, length=1000, result=0, aux=0) for at in (10, 20)),
+    ]
+    data = levels.tank_data(trace_of(*rows))
+    assert data.marks[0].dirty is None
+    finding = "The last write returned after 2 ms; what it reached is unknown"
+    assert levels.tank_finding(data) == finding
+
+
+def test_the_tank_tells_of_the_last_repetition():
+    rows = [
+        record(Op.WRITE, 100 * n, 100 * n + 50, offset=0, length=1000, aux=pack_aux(n, 0))
+        for n in range(2)
+    ]
+    samples = [
+        sample(Layer.POSIX, at, file=0, length=1000, result=1000, aux=500)
+        for at in range(0, 160, 2)
+    ]
+    (mark,) = levels.tank_data(trace_of(*rows, *samples)).marks
+    assert (mark.time, mark.bytes, mark.dirty, mark.rate) == (0.150, 1000, 500, 20_000)
+
+
 def test_what_the_tank_cannot_know_is_absent_with_the_reason():
     notes = {"residency": "unavailable here: overlayfs", "device": "unavailable here: no counters"}
     rows = [row for row in tank_rows(resident=-1) if row["layer"] != Layer.DEVICE]
