@@ -139,6 +139,44 @@ def test_a_terminal_is_closed(eventually, living, state):
     os.waitpid(pid, 0)
 
 
+CELL = """
+import piotutor as pio
+run = await pio.run(pio.Workload(num_tasks=2), fault={"rank": 1, "how": "hang"})
+"""
+
+
+@pytest.fixture
+def notebook(state):
+    """Return a running Jupyter kernel: its manager and a client."""
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    kernel, client = manager.start_new_kernel(kernel_name="python3")
+    yield kernel, client
+    client.stop_channels()
+    if kernel.is_alive():
+        kernel.shutdown_kernel(now=True)
+    kernel.cleanup_resources()
+
+
+def test_a_cell_is_interrupted(notebook, eventually, living, state):
+    kernel, client = notebook
+    client.execute(CELL)
+    eventually(lambda: list((state / "runs").glob("*/trace/rank-00001.piot")))
+    kernel.interrupt_kernel()
+    eventually(lambda: not living())
+    reply = client.execute("print(1)", reply=True, timeout=60)
+    assert reply["content"]["status"] in ("ok", "aborted")
+
+
+def test_the_kernel_is_killed(notebook, eventually, living, state):
+    kernel, client = notebook
+    client.execute(CELL)
+    eventually(lambda: list((state / "runs").glob("*/trace/rank-00001.piot")))
+    kernel.signal_kernel(signal.SIGKILL)
+    eventually(lambda: not living())
+    eventually(lambda: list((state / "runs").glob("*/guard-result.json")))
+
+
 @pytest.mark.parametrize("who", ["mpiexec", "rank", "all"])
 def test_someone_is_killed(who, eventually, living, state):
     job = runner.start(Workload(num_tasks=2, **SMALL), fault=HANG)
