@@ -36,7 +36,9 @@ display(view)
 """
 
 RUN = """
-source = subprocess.Popen([sys.executable, SOURCE, str(directory), str(RANKS), str(STRIPES), str(RATE), str(SECONDS)])
+values = map(str, (directory, RANKS, STRIPES, RATE, SECONDS))
+source = subprocess.Popen([sys.executable, SOURCE, *values])
+await follow(Follower(directory), [view], lambda: view.origin is not None)  # warm
 used, start = time.process_time(), time.monotonic()
 count = await follow(Follower(directory), [view], lambda: source.poll() is not None)
 took = time.monotonic() - start
@@ -45,13 +47,14 @@ Path("report.json").write_text(json.dumps(report))
 import shutil; shutil.rmtree(directory)
 """
 
-SOURCE = '''
+SOURCE = """
 import random, sys, time
 from pathlib import Path
 from piotutor.trace import Layer, Op, TraceWriter, tail
 
 directory, ranks, stripes, rate, seconds = Path(sys.argv[1]), *map(int, sys.argv[2:6])
-writers = [TraceWriter(directory / f"rank-{r:05d}.piot", rank=r, files=["data"]) for r in range(ranks)]
+paths = [directory / f"rank-{r:05d}.piot" for r in range(ranks)]
+writers = [TraceWriter(path, rank=r, files=["data"]) for r, path in enumerate(paths)]
 begin, made = time.monotonic(), 0
 while (gone := time.monotonic() - begin) < seconds:
     for _ in range(int(gone * rate) - made):
@@ -63,7 +66,7 @@ while (gone := time.monotonic() - begin) < seconds:
 for writer in writers:
     writer.close()
 print(made)
-'''
+"""
 
 WATCH = """async seconds => {
   const canvas = document.querySelector('.pio-canvas');
@@ -75,10 +78,12 @@ WATCH = """async seconds => {
     const now = performance.now();
     gaps.push(now - last);
     last = now;
-    if (canvas.dataset.paints !== paints) { paints = canvas.dataset.paints; lags.push(Number(canvas.dataset.lag)); }
+    if (canvas.dataset.paints === paints) continue;
+    paints = canvas.dataset.paints;
+    lags.push(Number(canvas.dataset.lag));
   }
-  return { paints: Number(canvas.dataset.paints) - first, seconds: (last - begin) / 1000, lags, gaps,
-    events: Number(canvas.dataset.events) };
+  const seen = { paints: Number(canvas.dataset.paints) - first, seconds: (last - begin) / 1000 };
+  return { ...seen, lags, gaps, events: Number(canvas.dataset.events) };
 }"""
 
 
@@ -106,7 +111,14 @@ def _options() -> argparse.Namespace:
 
 def _measure(lab: Lab, directory: Path, options: argparse.Namespace) -> dict:
     source = str(directory / "source.py")
-    values = (options.ranks, options.stripes, options.rate, options.seconds + 4, options.mode, source)
+    values = (
+        options.ranks,
+        options.stripes,
+        options.rate,
+        options.seconds + 4,
+        options.mode,
+        source,
+    )
     lab.open("bench.ipynb", CELL.format(parameters=repr(values)))
     lab.run_all()
     canvas = lab.page.wait_for_selector(".pio-canvas[data-paints]", timeout=60_000)

@@ -24,7 +24,7 @@ _MODES = {
 
 
 class AccessMap(View):
-    """Offset x time (or order), offset x rank, or a heat map ranks x stripes; a lens on the first records.
+    """Offset x time, order or rank, or a heat map ranks x stripes; a lens on the first records.
 
     Attributes
     ----------

@@ -40,8 +40,11 @@ class Source(Protocol):
     """Where records come from; `piotutor.trace.Follower` is one."""
 
     @property
-    def dropped(self) -> int: ...
-    def poll(self, everything: bool = False, most: int | None = None) -> np.ndarray: ...
+    def dropped(self) -> int:
+        """Records that found no room, so far."""
+
+    def poll(self, everything: bool = False, most: int | None = None) -> np.ndarray:
+        """Return the new records, sorted by start."""
 
 
 async def follow(

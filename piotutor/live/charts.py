@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,10 @@ class LatencyHistogram(View):
         return self._empty()
 
     def _whole(self, trace: Trace) -> _Whole:
-        found = frames.calls(trace.records)
-        found = found[np.argsort(found["end"], kind="stable")]
+        found = frames.in_order(frames.calls(trace.records))
         moments = frames.slices(found, 60)
         cuts = [0, *np.searchsorted(found["end"], moments, side="right")]
-        parts = [
-            frames.histogram(found[a:b], self.scene.ops)
-            for a, b in zip(cuts, cuts[1:], strict=False)
-        ]
+        parts = [frames.histogram(found[a:b], self.scene.ops) for a, b in pairwise(cuts)]
         counts = np.cumsum(parts, axis=0) if parts else self._counts[None] * 0
         quantiles = frames.quantiles_of(counts)
         quantiles[-1] = frames.quantiles(found, self.scene.ops)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -73,7 +74,7 @@ def _typed(option: Option, value: Any) -> ipywidgets.Widget:
     return ipywidgets.Text(value=text, continuous_update=False, **_LAYOUT)
 
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[[Option, Any], ipywidgets.Widget]] = {
     "flag": _flag,
     "choice": _choice,
     "size": _size,

@@ -46,18 +46,25 @@ def calls(records: np.ndarray) -> np.ndarray:
     """Return the application's reads and writes: operations, not the extents of one."""
     wanted = records["layer"] == Layer.APP
     wanted &= (records["op"] == Op.READ) | (records["op"] == Op.WRITE)
-    return records[wanted & (records["flags"] & Flag.PART == 0)]
+    found: np.ndarray = records[wanted & (records["flags"] & Flag.PART == 0)]
+    return found
 
 
 def extents(records: np.ndarray) -> np.ndarray:
     """Return what was touched: extents, and calls that have none, ordered by their end."""
     wanted = records["layer"] == Layer.APP
     wanted &= (records["op"] == Op.READ) | (records["op"] == Op.WRITE)
-    found = records[wanted]
+    found: np.ndarray = records[wanted]
     part = (found["flags"] & Flag.PART) != 0
     if part.any():
         found = found[part | ~np.isin(found["start"], found["start"][part])]
-    return found[np.argsort(found["end"], kind="stable")]
+    return in_order(found)
+
+
+def in_order(records: np.ndarray) -> np.ndarray:
+    """Return records ordered by their end."""
+    found: np.ndarray = records[np.argsort(records["end"], kind="stable")]
+    return found
 
 
 def event_columns(found: np.ndarray, origin: int) -> Arrays:
@@ -77,7 +84,7 @@ def timeline_columns(records: np.ndarray, origin: int) -> Arrays:
     """Columns of the rank timeline: every call of every rank with its kind."""
     wanted = (records["layer"] == Layer.APP) & (_KIND_OF[records["op"]] < len(TIMELINE_KINDS))
     found = records[wanted & (records["flags"] & Flag.PART == 0)]
-    found = found[np.argsort(found["end"], kind="stable")]
+    found = in_order(found)
     return {
         "t0": milliseconds(found["start"], origin),
         "t1": milliseconds(found["end"], origin),
@@ -117,7 +124,8 @@ class HeatGrid:
             column = (
                 first + np.arange(len(first)) - np.repeat(np.cumsum(touched) - touched, touched)
             )
-        return (row * self.stripes + np.clip(column, 0, self.stripes - 1)).astype(np.int64)
+        cell: np.ndarray = row * self.stripes + np.clip(column, 0, self.stripes - 1)
+        return cell
 
     def columns(self, found: np.ndarray, bases: np.ndarray, when: float) -> Arrays:
         """Return the cells touched and how often, all at one moment (ms)."""
@@ -139,7 +147,8 @@ def slices(found: np.ndarray, most: int = 240) -> np.ndarray:
 def bytes_by(times: np.ndarray, t0: np.ndarray, t1: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Return the bytes moved by each of `times`, each transfer going on evenly from t0 to t1."""
     rate = length / np.maximum(t1 - t0, 1e-6)
-    return np.maximum(_ramps(times, t0, rate) - _ramps(times, t1, rate), 0.0)
+    moved: np.ndarray = np.maximum(_ramps(times, t0, rate) - _ramps(times, t1, rate), 0.0)
+    return moved
 
 
 def _ramps(times: np.ndarray, begin: np.ndarray, rate: np.ndarray) -> np.ndarray:
@@ -148,7 +157,8 @@ def _ramps(times: np.ndarray, begin: np.ndarray, rate: np.ndarray) -> np.ndarray
     total = np.concatenate([[0.0], np.cumsum(rate)])
     moment = np.concatenate([[0.0], np.cumsum(rate * begin)])
     place = np.searchsorted(begin, times, side="right")
-    return times * total[place] - moment[place]
+    moved: np.ndarray = times * total[place] - moment[place]
+    return moved
 
 
 @dataclass
@@ -213,7 +223,8 @@ def _span(aux: np.uint64, mine: np.ndarray, moved: int, origin: int) -> dict[str
 def latency_bins(found: np.ndarray) -> np.ndarray:
     """Return the bin of each call's duration; bin b begins at ``2 ** (b / PER_OCTAVE)`` ns."""
     took = np.maximum(found["end"] - found["start"], 1)
-    return np.minimum((np.log2(took) * PER_OCTAVE).astype(np.int64), LATENCY_BINS - 1)
+    bins: np.ndarray = (np.log2(took) * PER_OCTAVE).astype(np.int64)
+    return np.asarray(np.minimum(bins, LATENCY_BINS - 1))
 
 
 def histogram(found: np.ndarray, ops: tuple[str, ...]) -> np.ndarray:

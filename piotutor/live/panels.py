@@ -17,7 +17,6 @@ from piotutor.live.access_map import AccessMap
 from piotutor.live.board import Board
 from piotutor.live.scene import Scene
 from piotutor.live.watching import VIEWS, show, show_board, style_of, update
-from piotutor.plots.style import Style
 from piotutor.runner import Run
 from piotutor.units import format_count, format_size
 from piotutor.workload import Workload, options
@@ -81,7 +80,7 @@ class Panel:
         return self._task is not None and not self._task.done()
 
     def changed(self) -> None:
-        """A control has moved: foresee the run, or say what contradicts."""
+        """Foresee the run that the controls describe, or say what contradicts."""
         try:
             values = {name: controls.read(name, w) for name, w in self.controls.items()}
             self.workload = self._base.replace(**values)
@@ -120,7 +119,7 @@ class Panel:
         return self.run
 
     async def _go(self, workload: Workload) -> None:
-        """Run and show; whatever goes wrong is said in the panel, since nobody else would see it."""
+        """Run and show; what goes wrong is said in the panel: nobody else would see it."""
         self.details.value = ""
         try:
             self.board.begin(workload)

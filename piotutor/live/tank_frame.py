@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from piotutor.live.frames import calls
+from piotutor.live.frames import calls, in_order
 from piotutor.live.wire import Arrays
 from piotutor.plots.levels import Curve, TankData
 from piotutor.trace import Layer, Op
@@ -30,7 +30,7 @@ def condensed(records: np.ndarray) -> np.ndarray:
 
 
 def _last(records: np.ndarray) -> np.ndarray:
-    return records[np.argsort(records["end"])[-1:]].copy()
+    return np.asarray(in_order(records)[-1:].copy())
 
 
 def frame(data: TankData) -> tuple[dict[str, Any], Arrays]:

@@ -53,7 +53,7 @@ class Transport(anywidget.AnyWidget):
         self.span = 0.0
 
     def ready(self, records: np.ndarray, at_once: bool = False) -> None:
-        """Offer the replay of these records, `MIN_SECONDS` long or more; begin it `at_once`?"""
+        """Offer the replay of these records, `MIN_SECONDS` long or more, and perhaps begin it."""
         origin, span = frames.reach(records)
         moments = frames.slices(frames.extents(records), 1000)
         self.seconds = max(self.seconds, MIN_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
@@ -145,8 +146,7 @@ def style_of(projector: bool | None) -> Style | None:
 
 def show_board(widget: Any) -> None:
     """Put a widget into the cell's output."""
-    from IPython.display import display
-
+    display = importlib.import_module("IPython.display").display
     display(widget)
 
 
@@ -154,8 +154,7 @@ def show(bundle: dict[str, Any], name: str | None = None) -> Any:
     """Put a bundle into the cell's output, to be updated later under its name."""
     if importlib.util.find_spec("IPython") is None:
         return None
-    from IPython.display import display
-
+    display = importlib.import_module("IPython.display").display
     return display(bundle, raw=True, display_id=name)
 
 

@@ -68,4 +68,4 @@ def _collect(name: str, seen: dict[str, str]) -> None:
 
 def static(name: str) -> str:
     """Return the text of a file that is shipped in ``live/static``."""
-    return files("piotutor.live").joinpath("static", name).read_text(encoding="utf-8")
+    return files("piotutor.live").joinpath("static").joinpath(name).read_text(encoding="utf-8")

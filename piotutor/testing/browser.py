@@ -198,7 +198,7 @@ class Lab:
 
 def write_notebook(path: Path, *cells: str) -> None:
     """Write a notebook of these code cells."""
-    made = [
+    made: list[dict[str, Any]] = [
         {"cell_type": "code", "id": secrets.token_hex(4), "metadata": {}, "outputs": [],
          "execution_count": None, "source": source}
         for source in cells

@@ -27,7 +27,8 @@ def jupyter(tmp_path_factory):
         pytest.skip("no Chromium: apt-get install chromium, or name one in PIOTUTOR_CHROMIUM")
     directory, state = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("state")
     old = os.environ.get("PYTHONPATH", "")
-    env = {"PYTHONPATH": f"{ROOT}{os.pathsep}{old}".rstrip(os.pathsep), "PIOTUTOR_STATE": str(state)}
+    path = os.pathsep.join(filter(None, (str(ROOT), old)))
+    env = {"PYTHONPATH": path, "PIOTUTOR_STATE": str(state)}
     with rig.server(directory, env) as address:
         yield address, directory, state
 

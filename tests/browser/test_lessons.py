@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.mpi, pytest.mark.slow, pytest.mar
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DONE = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.widgets;
-  const code = cells.filter(cell => cell.model.type === 'code' && cell.model.sharedModel.source.trim());
-  return code.every(cell => cell.model.executionCount);
+  const asked = ({ model }) => model.type === 'code' && model.sharedModel.source.trim();
+  return cells.filter(asked).every(cell => cell.model.executionCount);
 }"""
 
 

@@ -12,6 +12,10 @@ start = pio.Workload.make(num_tasks=2, transfer_size=47008, block_size=47008, se
 panel = pio.panel(start, controls=("segment_count", "repetitions", "test_file"), timeout=120)
 panel
 """
+FOR_LONG = """
+panel.controls["repetitions"].max = 100000
+panel.controls["repetitions"].value = 100000
+"""
 MAP = ".pio-canvas >> nth=0"
 SECONDS = 90_000
 
@@ -83,7 +87,7 @@ def test_run_is_seen_and_replayed(panel):
 
 def test_the_picture_moves_while_the_job_runs_until_stop(panel, jobs):
     page = panel.page
-    panel.run_cell("panel.controls['repetitions'].max = 100000; panel.controls['repetitions'].value = 100000")
+    panel.run_cell(FOR_LONG)
     page.wait_for_selector("text=-i 100000")
     press(page, "start the ranks")
     seen = events(page, 0)
@@ -93,13 +97,12 @@ def test_the_picture_moves_while_the_job_runs_until_stop(panel, jobs):
     assert jobs()
     page.locator("button:has-text('Stop'):not([disabled])").click()
     page.wait_for_selector("text=Stopped after", timeout=SECONDS)
-    page.wait_for_timeout(0)
     assert jobs() == []
 
 
 def test_a_page_that_is_loaded_again_sees_the_run(panel):
     page = panel.page
-    panel.run_cell("panel.controls['repetitions'].max = 100000; panel.controls['repetitions'].value = 100000")
+    panel.run_cell(FOR_LONG)
     page.wait_for_selector("text=-i 100000")
     press(page, "start the ranks")
     seen = events(page, 100)

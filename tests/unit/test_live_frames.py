@@ -72,7 +72,10 @@ def test_a_heat_map_has_at_most_1024_stripes(size):
     assert grid.rows == 256
 
 
-@given(st.lists(st.tuples(st.floats(0, 900), st.floats(0.001, 100), st.integers(0, 10**6)), max_size=50))
+MOVED = st.tuples(st.floats(0, 900), st.floats(0.001, 100), st.integers(0, 10**6))
+
+
+@given(st.lists(MOVED, max_size=50))
 def test_rates_sum_to_all_bytes_however_often_bins_double(moved):
     bins = frames.RateBins(2)
     for begin, took, size in moved:

@@ -268,7 +268,7 @@ def test_a_stopped_run_is_a_run(mpi, spotless):
         job = runner.start(Workload.make(num_tasks=2, repetitions=100_000))
         board.begin(job.workload)
         running = asyncio.ensure_future(board.run(job))
-        while not board.views[0]._so_far()["cell"]):
+        while not board.views[0]._so_far()["cell"].size:
             await asyncio.sleep(0.01)
         assert not board.stop_button.disabled
         board.stop()
