@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import mmap
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -170,3 +171,30 @@ def test_no_descriptor_is_left(file):
         residency(file, mount=OVERLAY)
         evict(file)
     assert count() == before
+
+
+@linux
+@pytest.mark.root
+def test_a_real_overlayfs_is_seen_and_evicted(tmp_path):
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    layers = "lowerdir=lower,upperdir=upper,workdir=work"
+    script = (
+        f"mount -t overlay overlay -o {layers} merged 2>/dev/null || exit 77\n"
+        'head -c 1000000 /dev/zero > merged/file && exec "$0" -c \'\n'
+        "from piotutor.capture import evict, residency\n"
+        'print(residency("merged/file"))\n'
+        'print(evict("merged/file"))\n'
+        "'"
+    )
+    command = ["unshare", "-m", "sh", "-c", script, sys.executable]
+    try:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    except OSError as error:
+        pytest.skip(f"unshare: {error}")
+    if done.returncode == 77 or "unshare:" in done.stderr:
+        pytest.skip("an overlayfs can't be mounted here")
+    assert done.returncode == 0, done.stderr
+    before, after = done.stdout.splitlines()
+    assert "cached=1000000, dirty=None, how='mincore'" in before
+    assert "cached=0, dirty=None, how='mincore'" in after
