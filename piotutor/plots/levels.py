@@ -112,15 +112,16 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     called = int(end.max(where=app, initial=began))
     sampled = int(end[samples].max(initial=began))
     span = max(min(sampled, _clean(files[2], began, sampled)), called) - began + 1
+    written = _moved(trace, Op.WRITE, began, span, steps)
     return TankData(
-        written=_moved(trace, Op.WRITE, began, span, steps),
+        written=written,
         read=_moved(trace, Op.READ, began, span, steps),
         to_device=device[0],
         from_device=device[1],
         dirty=files[2],
         resident=files[1],
         size=files[0],
-        marks=_marks(trace, began, files[2], device[0]),
+        marks=_marks(trace, began, written, files[2], device[0]),
         why={name: str(trace.meta.get(name, _MISSING)) for name in ("device", "residency")},
         end=span / 1e9,
         badge=badge(trace),
@@ -189,10 +190,12 @@ def _clean(dirty: Curve | None, began: int, sampled: int) -> int:
     return began + int(1.05e9 * waiting.max(initial=0.0))
 
 
-def _marks(trace: Trace, began: int, dirty: Curve | None, device: Curve | None) -> list[Mark]:
-    writes = transfers(trace, Op.WRITE)
-    if not writes.any():
+def _marks(
+    trace: Trace, began: int, written: Curve | None, dirty: Curve | None, device: Curve | None
+) -> list[Mark]:
+    if written is None:
         return []
+    writes = transfers(trace, Op.WRITE)
     end = trace.column("end")
     last = int(end.max(where=writes, initial=began))
     aux = trace.records["aux"][np.flatnonzero(writes & (end == last))[0]]
@@ -203,18 +206,19 @@ def _marks(trace: Trace, began: int, dirty: Curve | None, device: Curve | None) 
     syncs = trace.records[phase & (trace.column("op") == Op.SYNC)]
     closed = _undisturbed(trace, int(end.max(where=phase, initial=last)))
     calm = min([closed, *syncs["start"].tolist()])
-    moments = [("last write returns", last, calm)]
-    if len(syncs) and syncs["end"].max() > last:
-        moments.append(("fsync returns", int(syncs["end"].max()), closed))
-    before = _known(device, (first - began) / 1e9, math.inf)
-    marks = []
-    for name, moment, until in moments:
+    begun = (first - began) / 1e9
+    if device is not None:
+        device = Curve(device.time, device.value - device.at(begun))
+
+    def mark(name: str, moment: int, until: int, done: Curve | None) -> Mark:
         time, quiet = (moment - began) / 1e9, (until - began) / 1e9
-        reached = _known(device, time, quiet)
-        if reached is not None and before is not None:
-            reached -= before
-        rate = size / max((moment - first) / 1e9, 1e-9)
-        marks.append(Mark(name, time, rate, size, _known(dirty, time, quiet), reached))
+        dirty_then, device_then = (_known(c, time, quiet, done) for c in (dirty, device))
+        return Mark(name, time, size / max(time - begun, 1e-9), size, dirty_then, device_then)
+
+    done = Curve(written.time, (written.value - written.at(begun)) / max(size, 1))
+    marks = [mark("last write returns", last, calm, done)]
+    if len(syncs) and syncs["end"].max() > last:
+        marks.append(mark("fsync returns", int(syncs["end"].max()), closed, None))
     return marks
 
 
@@ -229,21 +233,24 @@ def _undisturbed(trace: Trace, closed: int) -> int:
     return int(later["start"].min(initial=closed + 10**12))
 
 
-def _known(curve: Curve | None, when: float, until: float) -> float | None:
-    """Return a curve's value at a moment, if samples close on both sides of it tell.
+def _known(curve: Curve | None, when: float, until: float, done: Curve | None) -> float | None:
+    """Return a curve's value at a moment, if samples tell.
 
-    A sample after it is enough where nothing disturbs the pages `until` then.
+    They do when they lie close on both sides; or soon after, if nothing disturbs the pages
+    `until` then; or shortly before, when most was `done` (a share) and the rest went likewise.
     """
     if curve is None:
         return None
     close = max(0.002, 0.05 * when)
     after = int(np.searchsorted(curve.time, when))
-    if after == len(curve.time):
-        return None
-    later = curve.time[after] - when
-    if after > 0 and later <= close and when - curve.time[after - 1] <= close:
+    later = curve.time[after] - when if after < len(curve.time) else math.inf
+    sooner = when - curve.time[after - 1] if after else math.inf
+    if later <= close and sooner <= close:
         return curve.at(when)
-    return float(curve.value[after]) if later <= _SOON and when + later <= until else None
+    if later <= _SOON and when + later <= until:
+        return float(curve.value[after])
+    share = 0.0 if done is None or not after else done.at(curve.time[after - 1])
+    return float(curve.value[after - 1]) / share if sooner <= _SOON and share >= 0.5 else None
 
 
 def tank_finding(data: TankData) -> str:
