@@ -7,6 +7,7 @@ call it with; see `posix`.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piotutor.errors import PiotutorError, UsageError
+from piotutor.kernels.burst import Native
 from piotutor.pattern import Extents
 from piotutor.trace.record import Op
 from piotutor.workload import Workload
@@ -39,12 +41,15 @@ class Bound(NamedTuple):
         What it returns when all bytes were moved: mostly their number.
     measure : callable, optional
         Makes the number of bytes of what `call` returned, where that is something else.
+    native : callable, optional
+        Does the same in C, for calls with nothing to do between them.
     """
 
     call: Callable[..., Any]
     transfers: Iterable[Transfer]
     whole: Any
     measure: Callable[[Any], int] | None = None
+    native: Native | None = None
 
 
 class Comm(Protocol):
@@ -205,6 +210,10 @@ class Kernel(ABC):
         """
         call = self.write if op == Op.WRITE else self.read
         return Bound(call, zip(offsets, cycle(buffers), strict=False), len(buffers[0]))
+
+    def native_error(self, number: int) -> Exception:
+        """Return the error that a native call reported by its number."""
+        return OSError(number, os.strerror(number), self.path)
 
     def hints(self) -> dict[str, Any]:
         """Return the hints ``requested``, ``echoed`` by the library and, if known, ``verified``.

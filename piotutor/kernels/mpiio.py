@@ -10,11 +10,13 @@ from mpi4py import MPI
 
 from piotutor.errors import UsageError
 from piotutor.kernels.base import Bound, Comm, Kernel, Offsets, Transfer
+from piotutor.kernels.burst import Native, mpi_native
 from piotutor.kernels.hints import judge_hints
 from piotutor.pattern import Extents
 from piotutor.trace.record import Op
 from piotutor.workload import Workload
 
+_MAX_COUNT = 2**31 - 1
 _ADVICE = {
     MPI.ERR_FILE_EXISTS: "it exists and is left as it is: name a new file",
     MPI.ERR_NO_SUCH_FILE: "there is no such file or directory",
@@ -117,7 +119,20 @@ class MpiioKernel(Kernel):
         call, transfers = self._call(op), self._arguments(offsets, buffers)
         if op == Op.READ and self._file.Get_size() < self._end:
             return Bound(self._counting(call), transfers, len(buffers[0]))
-        return Bound(call, transfers, None)
+        return Bound(call, transfers, None, native=self._native(op, len(buffers[0])))
+
+    def _native(self, op: Op, size: int) -> Native | None:
+        if self.workload.use_file_view or size > _MAX_COUNT:
+            return None
+        handles = (self._file.handle, MPI.BYTE.handle)
+        return mpi_native(f"MPI_File_{self._name(op).lower()}", MPI.__file__, *handles)
+
+    def native_error(self, number: int) -> Exception:
+        """Return MPI's own exception."""
+        return MPI.Exception(number)
+
+    def _name(self, op: Op) -> str:
+        return f"{op.name.capitalize()}_at{'_all' if self.workload.collective else ''}"
 
     def _arguments(
         self, offsets: Iterable[int], buffers: Sequence[memoryview]
@@ -130,8 +145,7 @@ class MpiioKernel(Kernel):
         return zip(offsets, specs, strict=False)
 
     def _call(self, op: Op) -> Callable[..., None]:
-        name = f"{op.name.capitalize()}_at{'_all' if self.workload.collective else ''}"
-        move: Callable[..., None] = getattr(self._file, name)
+        move: Callable[..., None] = getattr(self._file, self._name(op))
 
         def strided(offset: int, data: Any, status: Any = None) -> None:
             self._file.Set_view(offset, self._etype, self._filetype)

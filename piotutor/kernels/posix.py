@@ -8,6 +8,7 @@ from itertools import cycle, repeat
 from typing import Any
 
 from piotutor.kernels.base import Bound, Kernel
+from piotutor.kernels.burst import posix_native
 from piotutor.kernels.direct import check_alignment, direct_alignment
 from piotutor.trace.record import Op
 
@@ -58,13 +59,14 @@ class PosixKernel(Kernel):
         self, op: Op, offsets: Iterable[int], buffers: Sequence[memoryview], *, keep: bool = True
     ) -> Bound:
         """Return the system call itself: ``pwrite``, ``preadv`` or, as it is quicker, ``pread``."""
-        size, fd = len(buffers[0]), repeat(self.fd)
+        size, fd, native = len(buffers[0]), repeat(self.fd), posix_native(op, self.fd)
         if op == Op.WRITE:
-            return Bound(os.pwrite, zip(fd, cycle(buffers), offsets, strict=False), size)
+            transfers = zip(fd, cycle(buffers), offsets, strict=False)
+            return Bound(os.pwrite, transfers, size, native=native)
         if not keep and not self.workload.direct_io and size <= _PLAIN:
-            return Bound(os.pread, zip(fd, repeat(size), offsets, strict=False), size, len)
+            return Bound(os.pread, zip(fd, repeat(size), offsets, strict=False), size, len, native)
         vectors = cycle([[buffer] for buffer in buffers])
-        return Bound(os.preadv, zip(fd, vectors, offsets, strict=False), size)
+        return Bound(os.preadv, zip(fd, vectors, offsets, strict=False), size, native=native)
 
     def sync(self) -> None:
         """Call ``fsync``."""

@@ -13,7 +13,10 @@ from itertools import islice
 from time import monotonic_ns
 from typing import Any
 
+import numpy as np
+
 from piotutor.kernels.base import Bound, Kernel, Offsets, Transfer, complain_short
+from piotutor.kernels.burst import Native, plan_work
 from piotutor.trace.record import RECORD, Flag, Layer, Op, tail
 from piotutor.trace.writer import TraceWriter
 
@@ -90,6 +93,20 @@ class Traced:
             All of one size: what the calls write, or read to, in turn.
         """
         return Stream(self, op, offsets, buffers)
+
+    def move(self, op: Op, offset: int, data: memoryview) -> int:
+        """Make one call, whole, short or failing, with its record."""
+        place = {"offset": offset, "length": len(data)}
+        start = monotonic_ns()
+        try:
+            got = (self.kernel.write if op == Op.WRITE else self.kernel.read)(offset, data)
+        except Exception as error:
+            flags = self.flags(op) | Flag.FAILED
+            self.record(op, start, flags=int(flags), result=_error_number(error), **place)
+            raise
+        flags = self.flags(op) | (Flag.SHORT if got < len(data) else Flag(0))
+        self.record(op, start, flags=int(flags), result=got, **place)
+        return got
 
     def flags(self, op: Op) -> Flag:
         """Return how this kernel makes its calls."""
@@ -179,6 +196,7 @@ class Stream:
         self._places = kernel.places(self._offsets)
         self._bound = kernel.bind(self._op, self._starts, self._buffers, keep=keep)
         self._transfers = iter(self._bound.transfers)
+        self._unattended = before is None
         if before is not None:
             self._transfers = _preceded(before, self._transfers)
 
@@ -211,10 +229,12 @@ class Stream:
     def _burst(self, count: int, after: After | None) -> bool:
         """Do `count` transfers: the loop that everything else is kept out of."""
         assert self._bound is not None
-        call, _, complete, measure = self._bound
+        call, _, complete, measure, native = self._bound
         now, words = monotonic_ns, self._words
         whole = tail(Layer.APP, self._op, self._traced.flags(self._op))
         plain = after is None and self._places is None
+        if native is not None and plain and self._unattended:
+            return self._native(native, count, whole)
         at = begin = (self.done - self._first) * _WORDS
         start = 0
         try:
@@ -243,6 +263,24 @@ class Stream:
             self._count((at - begin) // _WORDS)
         return False
 
+    def _native(self, native: Native, count: int, whole: int) -> bool:
+        """Do `count` transfers in C; what goes wrong with one is seen to here."""
+        end = self.done + count
+        while self.done < end:
+            row = self.done - self._first
+            records = np.frombuffer(self._words, RECORD)[row : row + end - self.done]
+            offsets = np.ascontiguousarray(self._offsets[self.done : end, 0])
+            self._count(native(plan_work(self._buffers, offsets, records, whole)))
+            if self.done < end:
+                at = (self.done - self._first) * _WORDS
+                result = self._words[at + 4]
+                if result < 0:
+                    self._publish(at, result, Flag.FAILED)
+                    raise self._traced.kernel.native_error(-result)
+                self._short(at, result)
+                self._count(1)
+        return False
+
     def _count(self, calls: int) -> None:
         self.done += calls
         if self._dropping and calls:
@@ -254,15 +292,10 @@ class Stream:
         self._publish(at, got, Flag.SHORT)
         number = self._first + at // _WORDS
         offset, buffer = self._starts[number], self._buffers[number % len(self._buffers)]
-        move = traced.kernel.write if op == Op.WRITE else traced.kernel.read
         while done < self._size:
             if got <= 0 or not traced.kernel.continues:
                 raise complain_short(traced.kernel.path, op, offset, self._size, done)
-            start, asked = monotonic_ns(), self._size - done
-            got = move(offset + done, buffer[done:])
-            flags = traced.flags(op) | (Flag.SHORT if got < asked else Flag(0))
-            place = {"offset": offset + done, "length": asked, "result": got}
-            traced.record(op, start, flags=int(flags), **place)
+            got = traced.move(op, offset + done, buffer[done:])
             done += got
 
     def _failed(self, at: int, start: int, error: Exception) -> None:

@@ -100,6 +100,9 @@ def _communicator(job: Job) -> Comm:
     alone = job.workload.num_tasks == 1 and job.workload.api in _SERIAL
     if alone and "mpi4py" not in sys.modules:
         return SerialComm()
+    import mpi4py
+
+    mpi4py.rc.thread_level = "funneled"  # more would cost a lock in every call
     from mpi4py import MPI
 
     world: Comm = MPI.COMM_WORLD

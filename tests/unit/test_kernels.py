@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
+import shutil
+import signal
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.kernels import KERNELS, benchmark, kernel_class
+from piotutor.kernels import KERNELS, benchmark, burst, kernel_class
 from piotutor.kernels.base import Kernel, SerialComm
 from piotutor.kernels.benchmark import run_rank
 from piotutor.kernels.direct import aligned_buffer, check_alignment, direct_alignment
@@ -26,6 +31,29 @@ from piotutor.trace.writer import TraceWriter
 from piotutor.workload import Workload
 
 SIZE = 3000
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Build the loop in C, where there is a compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    source = Path(burst.__file__).with_name("_burst.c")
+    target = tmp_path_factory.mktemp("burst") / "_burst.so"
+    strict = ["-Wall", "-Wextra", "-Werror", "-std=gnu11"]
+    subprocess.run([compiler, *strict, "-shared", "-fPIC", "-o", target, source], check=True)
+    return burst.load(str(target))
+
+
+@pytest.fixture(params=["python", "c"], autouse=True)
+def loop(request, monkeypatch, compiled):
+    """Do every test with both loops."""
+    if request.param == "c" and compiled is None:
+        pytest.skip("no compiler")
+    library = compiled if request.param == "c" else None
+    monkeypatch.setattr(burst, "library", lambda: library)
+    return request.param
 
 
 @dataclass
@@ -122,6 +150,44 @@ def test_a_full_disk_is_recorded_and_raised(tmp_path, monkeypatch):
     assert found["result"].tolist() == [SIZE, SIZE, -errno.ENOSPC]
     assert found["flags"].tolist() == [0, 0, Flag.FAILED]
     assert (tmp_path / "made-00000").read_text() == str(tmp_path / "data")
+
+
+@pytest.fixture
+def file_limit():
+    """Let files grow to two transfers and a half."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_write_that_the_system_cuts_short_is_marked_and_tried_again(tmp_path, file_limit):
+    work = Workload(num_tasks=1, block_size=1 << 20, transfer_size=1 << 18, write=True)
+    (tmp_path / "trace.piot").touch()
+    file_limit((1 << 19) + 4096)
+    with pytest.raises(OSError) as caught:
+        run(tmp_path, work)
+    assert caught.value.errno == errno.EFBIG
+    found = records(Op.WRITE)
+    assert found["result"].tolist() == [1 << 18, 1 << 18, 4096, -errno.EFBIG]
+    assert found["flags"].tolist() == [0, 0, Flag.SHORT, Flag.FAILED]
+
+
+def test_both_loops_write_the_same_records(tmp_path, loop):
+    run(tmp_path, small(read=True, segment_count=50))
+    for op in (Op.WRITE, Op.READ):
+        found = records(op)
+        assert found["offset"].tolist() == list(range(0, 200 * SIZE, SIZE))
+        assert set(found["length"].tolist()) == set(found["result"].tolist()) == {SIZE}
+        assert np.all(found["start"] <= found["end"])
+        assert np.all(found["end"][:-1] <= found["start"][1:])
+        opened, closed = records(Op.OPEN)["end"], records(Op.CLOSE)["start"]
+        assert np.any(opened <= found["start"][0]) and np.any(closed >= found["end"][-1])
 
 
 def test_what_is_lost_or_spoiled_is_named(tmp_path, monkeypatch):
