@@ -91,7 +91,7 @@ class View(anywidget.AnyWidget):
         self.dropped = trace.dropped
 
     def _asked(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """A page has begun to show this view: give it what others have seen so far."""
+        """Give a page that begins to show this view what others have seen so far."""
         if content == "ready" and self._live:
             message, buffers = wire.split({**self.meta(), "kind": "load"}, self._so_far())
             self.send(message, buffers)

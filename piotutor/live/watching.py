@@ -1,4 +1,4 @@
-"""`watch` a run while it happens, `replay` one that is over; still pictures where no widgets are."""
+"""`watch` a run while it happens, `replay` one that is over; still pictures without widgets."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class AccessMap {
   byTime(box, span, order) {
     const { t0, t1, offset, length, rank, file, op } = this.events.columns;
     const { style, meta } = this;
-    const thick = style.line * 1.3;
+    const thick = style.line * 1.6;
     const scale = box.h / meta.size;
     return (pen, i, now) => {
       const from = order ? i : t0[i];
@@ -113,7 +113,7 @@ class AccessMap {
       const tall = Math.max(1, length[i] * scale);
       const half = both ? (op[i] === READ ? lane / 2 : 0) : 0;
       pen.globalAlpha = op[i] === READ ? 0.6 : 1;
-      pen.fillStyle = meta.ranks > 8 ? rankColor(style, rank[i]) : this.fills[rank[i]];
+      pen.fillStyle = meta.ranks > 8 || tall < 6 ? rankColor(style, rank[i]) : this.fills[rank[i]];
       pen.fillRect(rank[i] * lane + half + 1, box.h - (offset[i] + this.base(file[i])) * scale - tall,
         (both ? lane / 2 : lane) - 2, tall);
     };
