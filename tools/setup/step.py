@@ -8,6 +8,7 @@ still compiling after Ctrl-C. Exits as the command does, or with 69 where it met
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -40,6 +41,10 @@ def main(log: str, what: str, *command: str) -> int:
 
 
 def _run(command: tuple[str, ...], out: object) -> int:
+    """Run the command; a signal to us ends its whole group, whenever it comes."""
+    stopped: list[int] = []
+    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda signum, frame: stopped.append(signum))
     try:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
@@ -47,18 +52,26 @@ def _run(command: tuple[str, ...], out: object) -> int:
     except OSError as error:
         print(error, file=out)
         return 127
-
-    def stop(signum: int, frame: object) -> None:
-        os.killpg(child.pid, signal.SIGTERM)
-        raise SystemExit(128 + signum)
-
-    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, stop)
+    shown = time.monotonic()
     while True:
         try:
-            return child.wait(timeout=3)
+            return child.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
-            print(".", end="", flush=True)
+            if stopped:
+                _end(child)
+                return 128 + stopped[0]
+            if time.monotonic() - shown > 3:
+                shown += 3
+                print(".", end="", flush=True)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    os.killpg(child.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=3)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def _said(log: str, start: int) -> list[str]:
