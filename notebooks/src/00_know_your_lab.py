@@ -130,7 +130,7 @@ run = await lesson.watch(workload, "blocks", views=("access_map",))
 # - From left to right is time. The blocks need not appear in the order of the ranks. On two cores someone has to wait.
 # - The line below the picture says `measured`. A real job on a real file system made it, and it names them.
 #
-# Now let the four say who they are. Each line of the table comes from the records of one process: its rank, its computer, and the bytes that
+# Now let the four say who they are. Each line comes from the records of one process: its rank, its computer, and the bytes that
 # it wrote.
 
 # %%
@@ -139,7 +139,7 @@ lesson.roll_call(run)
 # %% [markdown]
 # ## 5. Explain
 #
-# *3 minutes. Skip this if late: no, the formula is on the slide of lesson 04.*
+# *3 minutes. Skip this if late: no, lesson 04 builds on this formula.*
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
