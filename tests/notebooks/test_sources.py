@@ -214,3 +214,14 @@ def test_recorded_runs_are_small_stamped_and_the_notebooks_own(source):
         assert run.trace.dropped == 0
         assert run.workload.test_file is None
         assert all(not Path(file).is_absolute() for file in run.trace.files)
+
+
+@lessons
+def test_the_text_asks_what_the_course_can_answer(source):
+    """Text and answers stand apart (docs/adr/0002): every question and check is in both."""
+    number, words = source.name[:2], source.read_text("utf-8")
+    content = course.load(number)
+    asked = set(re.findall(r'lesson\.predict\("(\w+)"', words))
+    assert asked == {question.name for question in content.questions} == set(content.answers)
+    assert set(re.findall(r'pio\.check\("([\w.]+)"', words)) == set(content.checks)
+    assert set(content.answers.values()) <= set(re.findall(r'lesson\.watch\(\w+, "(\w+)"', words))
