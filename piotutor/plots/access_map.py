@@ -113,7 +113,7 @@ def access_map_data(
 
     def parts() -> Iterator[Extents]:
         for block in trace.blocks(mask):
-            start, end = ((block[name] - began) / 1e9 for name in ("start", "end"))
+            start, end = block["start"] - began, block["end"] - began
             offset = block["offset"] + base[block["file"] + 1]
             yield Extents(start, end, offset, block["length"], block["rank"])
 

@@ -127,7 +127,7 @@ class _Summary:
         self.operations += len(low)
         self.bytes += int(length.sum())
         self.size = max(self.size, int(high.max()))
-        self.seconds = max(self.seconds, float(part.end.max()))
+        self.seconds = max(self.seconds, float(part.end.max()) / 1e9)
         if grid:
             self.apart += int(np.count_nonzero((low % grid != 0) | (high % grid != 0)))
         self.ranks.update(few(part.rank).tolist())
@@ -150,7 +150,8 @@ def extents_data(
     """Compute an access map in two passes over the transfers.
 
     `parts` begins a pass: it returns all transfers in pieces, whose ``rank`` fields hold rank
-    numbers. The other parameters are those of `AccessData`.
+    numbers, and whose times are ns since the first start. The other parameters are those of
+    `AccessData`.
     """
     total = _Summary()
     for part in parts():
@@ -181,10 +182,11 @@ def extents_data(
 
 
 def _join(parts: Iterable[Extents], ranks: np.ndarray) -> Extents:
-    """Put pieces together, with ranks replaced by their rows."""
+    """Put pieces together, with ranks replaced by their rows, and times in seconds."""
     empty = Extents(*(np.zeros(0), np.zeros(0), *(np.zeros(0, np.int64) for _ in range(3))))
     joined = Extents(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
-    return joined._replace(rank=np.searchsorted(ranks, joined.rank))
+    start, end = joined.start / 1e9, joined.end / 1e9
+    return joined._replace(start=start, end=end, rank=np.searchsorted(ranks, joined.rank))
 
 
 def _lowest(part: Extents, most: int = 16 * LENS) -> Extents:
@@ -207,7 +209,7 @@ def _cover(
     shape: tuple[int, int],
 ) -> bins.Cover:
     rows, columns = shape
-    scale = columns / max(seconds, 1e-9)
+    scale = columns / max(seconds * 1e9, 1.0)
     row = np.zeros(int(ranks[-1]) + 2, np.int64)
     row[ranks] = np.arange(len(ranks))
 
