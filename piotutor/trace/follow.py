@@ -89,9 +89,9 @@ class Follower:
 
     def _discover(self) -> None:
         if self.directory.is_dir():
-            for path in sorted(self.directory.glob("*.piot")):
-                if path.name not in self._tails:
-                    self._tails[path.name] = _Tail(path)
+            found = self.directory.glob("*.piot")
+            for path in sorted(path for path in found if path.name not in self._tails):
+                self._tails[path.name] = _Tail(path)
 
 
 class _Header(NamedTuple):
