@@ -32,8 +32,8 @@ VIEWS: dict[str, type[View]] = {
 
 INTERVAL = 1 / 30
 """Seconds from one poll to the next."""
-FILES = 16
-"""Trace files looked at in one poll: of 64 ranks each one 8 times a second."""
+FILES = 22
+"""Trace files looked at in one poll: of 64 ranks each one 10 times a second."""
 
 
 class Source(Protocol):

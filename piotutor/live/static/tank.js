@@ -69,19 +69,22 @@ class Tank {
   noDirty() {
     return this.frame.meta.why.residency.startsWith("unavailable") ? this.frame.meta.why.residency : "unavailable here";
   }
-  // Straight lines between samples; nothing is drawn past `now`. Returns whether there is a curve.
-  path(ctx, box, name, now, y) {
+  // A sample holds until the next one (`steps`); between calls the lines are straight. Nothing is
+  // drawn past `now`. Returns where the curve ends.
+  path(ctx, box, name, now, y, steps) {
     const t = this.frame[`${name}_t`];
     const v = this.frame[name];
-    let last = 0;
-    for (let i = 0; i < t.length && t[i] <= now; i++) {
-      last = i;
-      if (i) ctx.lineTo(this.x(box, t[i]), y(v[i]));
-      else ctx.moveTo(this.x(box, t[i]), y(v[i]));
-    }
     const end = Math.min(now, this.span);
+    let last = 0;
+    for (let i = 0; i < t.length && t[i] <= end; i++) {
+      last = i;
+      if (!i) ctx.moveTo(this.x(box, t[i]), y(v[i]));
+      else if (steps) ctx.lineTo(this.x(box, t[i]), y(v[i - 1]));
+      ctx.lineTo(this.x(box, t[i]), y(v[i]));
+    }
     let level = v[last];
-    if (last + 1 < t.length && t[last] <= now) level += (v[last + 1] - v[last]) * ((end - t[last]) / (t[last + 1] - t[last]));
+    const more = !steps && last + 1 < t.length && t[last] <= end;
+    if (more) level += (v[last + 1] - v[last]) * ((end - t[last]) / (t[last + 1] - t[last]));
     ctx.lineTo(this.x(box, end), y(level));
     return this.x(box, end);
   }
@@ -90,7 +93,7 @@ class Tank {
     if (!t.length) return false;
     ctx.fillStyle = color;
     ctx.beginPath();
-    const right = this.path(ctx, box, name, now, y);
+    const right = this.path(ctx, box, name, now, y, true);
     ctx.lineTo(right, y(0));
     ctx.lineTo(this.x(box, t[0]), y(0));
     ctx.fill();
@@ -103,7 +106,7 @@ class Tank {
     ctx.lineWidth = this.style.line * 1.3;
     ctx.setLineDash(dash);
     ctx.beginPath();
-    this.path(ctx, box, name, now, y);
+    this.path(ctx, box, name, now, y, name === "from_device");
     ctx.stroke();
     ctx.restore();
     return true;
