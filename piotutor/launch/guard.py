@@ -123,7 +123,7 @@ class Guard:
 
     def run(self) -> str:
         """Run it, clean up, and return the status: done, failed, stopped or timeout."""
-        status, code, reason, seconds = "failed", None, "", 0.0
+        status, code, reason, began = "failed", None, "", None
         try:
             pools = [Pool(**pool) for pool in self.orders.pools]
             with places(pools, self.orders.ranks, self._wait_in_queue):
@@ -131,13 +131,13 @@ class Guard:
                 began = time.monotonic()
                 self.deadline = began + self.orders.timeout
                 code = self._job()
-                seconds = time.monotonic() - began
                 status = "failed" if code else "done"
         except End as end:
             status = str(end)
         except OSError as error:
             reason = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         finally:
+            seconds = time.monotonic() - began if began else 0.0
             left = clean(self.orders, done=status == "done")
             result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
             _write(self.run_dir / "guard-result.json", {**result, "left": left})
