@@ -15,7 +15,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
-from piotutor.kernels import kernel_class
+from piotutor.kernels import burst, kernel_class
 from piotutor.kernels.base import Kernel, SerialComm
 from piotutor.kernels.direct import aligned_buffer
 from piotutor.kernels.traced import Traced
@@ -26,7 +26,7 @@ from piotutor.workload import Workload
 
 def bare(kernel: Kernel, offsets: list[int], buffer: memoryview) -> int:
     """Return the ns of all calls alone."""
-    call, transfers, _, _ = kernel.bind(Op.WRITE, offsets, [buffer])
+    call, transfers, *_ = kernel.bind(Op.WRITE, offsets, [buffer])
     begin = perf_counter_ns()
     for transfer in transfers:
         call(*transfer)
@@ -67,11 +67,15 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--directory", default="/dev/shm" if Path("/dev/shm").is_dir() else None)
     options = parser.parse_args()
-    print("| api | transfer | call alone, ns | record adds, ns |")
-    print("| --- | ---: | ---: | ---: |")
-    for api, size in (("NULL", 4096), ("POSIX", 4096), ("POSIX", 65536)):
-        alone, more = cost(api, size, options)
-        print(f"| {api} | {size:,} | {alone:.0f} | {more:.0f} |", flush=True)
+    print("| loop | api | transfer | call alone from Python, ns | record adds, ns |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    built = burst.library()
+    for loop, library in {"Python": None, "C": built}.items():
+        burst.library = lambda chosen=library: chosen
+        for api, size in (("NULL", 4096), ("POSIX", 4096)):
+            if loop == "Python" or (built is not None and api == "POSIX"):
+                alone, more = cost(api, size, options)
+                print(f"| {loop} | {api} | {size:,} | {alone:.0f} | {more:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
