@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ import numpy as np
 
 from piotutor.kernels.job import FORMAT
 from piotutor.launch import worker
+from piotutor.launch.guard import remove_shared_memory
 from piotutor.launch.local import Local, Ranks
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op, Phase, phase_of
@@ -142,6 +144,7 @@ def start_ranks(
     """Run a module on job files; return the exit code and what was printed."""
     start = launcher()
     line = start.argv(Ranks(ranks, (module, *map(str, jobs))))
+    since = time.time()
     done = subprocess.run(
         line,
         env={**environment, **start.env()},
@@ -151,6 +154,8 @@ def start_ranks(
         text=True,
         timeout=TIMEOUT,
     )
+    if done.returncode:
+        remove_shared_memory(since)
     return done.returncode, done.stdout
 
 
