@@ -93,8 +93,8 @@ def main() -> None:
         directory = Path(name)
         (directory / "source.py").write_text(SOURCE)
         root = str(Path(__file__).resolve().parent.parent)
-        with server(directory, {"PYTHONPATH": root}) as address, chromium() as browser:
-            seen = _measure(Lab(browser, address, directory), directory, options)
+        with server(directory, {"PYTHONPATH": root}) as running, chromium() as browser:
+            seen = _measure(Lab(browser, running, directory), directory, options)
         kernel = json.loads((directory / "report.json").read_text())
     print(json.dumps(_summary(seen, kernel), indent=1))
 

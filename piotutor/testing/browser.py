@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 _FLAGS = (
@@ -34,6 +34,13 @@ _READY = """async () => {
 }"""
 
 
+class Server(NamedTuple):
+    """A running JupyterLab: ``http://127.0.0.1:PORT``, and the token that it asks for."""
+
+    address: str
+    token: str
+
+
 def find_chromium() -> str | None:
     """Return the path of a Chromium, or None."""
     named = os.environ.get("PIOTUTOR_CHROMIUM")
@@ -42,30 +49,27 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def server(directory: Path, env: dict[str, str] | None = None) -> Iterator[str]:
-    """Run a JupyterLab server on `directory`; yields its address without the token.
-
-    The address is ``http://127.0.0.1:PORT``, the token ``t``.
-    """
+def server(directory: Path, env: dict[str, str] | None = None) -> Iterator[Server]:
+    """Run a JupyterLab server on `directory`."""
     port, base = _free_port(), directory / ".jupyter"
+    running = Server(f"http://127.0.0.1:{port}", secrets.token_hex())
     settings = base / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     overrides = {"@jupyterlab/apputils-extension:notification": _QUIET}
     (settings / "overrides.json").write_text(json.dumps(overrides))
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-        f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=t",
+        f"--port={port}", "--ServerApp.port_retries=0",
         "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={directory}",
         f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={base / 'workspaces'}",
         f"--LabApp.user_settings_dir={base / 'user'}",
     ]  # fmt: skip
     with (base / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env={**os.environ, **(env or {})}, stdout=log, stderr=log
-        )
+        given = {**os.environ, **(env or {}), "JUPYTER_TOKEN": running.token}
+        process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
         try:
-            _wait_for(f"http://127.0.0.1:{port}/api", process, base / "log")
-            yield f"http://127.0.0.1:{port}"
+            _wait_for(f"{running.address}/api", process, base / "log")
+            yield running
         finally:
             process.terminate()
             process.wait(20)
@@ -113,7 +117,7 @@ class Lab:
     ----------
     browser : playwright Browser
         From `chromium`.
-    address : str
+    server : Server
         From `server`.
     directory : Path
         The server's directory, where notebooks are put.
@@ -122,9 +126,9 @@ class Lab:
     """
 
     def __init__(
-        self, browser: Any, address: str, directory: Path, size: tuple[int, int] = (1200, 1000)
+        self, browser: Any, server: Server, directory: Path, size: tuple[int, int] = (1200, 1000)
     ) -> None:
-        self.address, self.directory = address, directory
+        (self.address, self.token), self.directory = server, directory
         self.outside: list[str] = []
         self.errors: list[str] = []
         self.context = browser.new_context(viewport={"width": size[0], "height": size[1]})
@@ -146,7 +150,8 @@ class Lab:
         """Open a notebook; with `cells` it is written first. Waits for its kernel."""
         if cells:
             write_notebook(self.directory / name, *cells)
-        self.page.goto(f"{self.address}/lab/tree/{name}?token=t{'&reset' if reset else ''}")
+        query = f"token={self.token}{'&reset' if reset else ''}"
+        self.page.goto(f"{self.address}/lab/tree/{name}?{query}")
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         self.page.wait_for_function(_READY, timeout=60_000)
 
@@ -189,7 +194,9 @@ class Lab:
 
     def _api(self, path: str, method: str = "GET") -> Any:
         request = urllib.request.Request(
-            f"{self.address}/api/{path}", method=method, headers={"Authorization": "token t"}
+            f"{self.address}/api/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from piotutor.kernels.job import FORMAT
-from piotutor.launch import worker
+from piotutor.launch import processes, worker
 from piotutor.launch.guard import remove_shared_memory
 from piotutor.launch.local import Local, Ranks
 from piotutor.trace.reader import Trace
@@ -147,7 +147,7 @@ def start_ranks(
     since = time.time()
     done = subprocess.run(
         line,
-        env={**environment, **start.env()},
+        env={**environment, **start.env(), processes.MARK: str(jobs[0].parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -155,6 +155,7 @@ def start_ranks(
         timeout=TIMEOUT,
     )
     if done.returncode:
+        processes.end(jobs[0].parent)  # an aborted mpiexec may end before its ranks
         remove_shared_memory(since)
     return done.returncode, done.stdout
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory):
-    """A server: its address, the directory of its notebooks, and the state of its runs."""
+    """A server, the directory of its notebooks, and the state of its runs."""
     pytest.importorskip("playwright.sync_api")
     pytest.importorskip("jupyterlab")
     pytest.importorskip("anywidget")
@@ -29,8 +29,8 @@ def jupyter(tmp_path_factory):
     old = os.environ.get("PYTHONPATH", "")
     path = os.pathsep.join(filter(None, (str(ROOT), old)))
     env = {"PYTHONPATH": path, "PIOTUTOR_STATE": str(state)}
-    with rig.server(directory, env) as address:
-        yield address, directory, state
+    with rig.server(directory, env) as running:
+        yield running, directory, state
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def chromium(jupyter):
 @pytest.fixture
 def lab(jupyter, chromium, mpi):
     """A page of its own; nothing but loopback may be asked for, and no script may fail."""
-    address, directory, _ = jupyter
-    lab = rig.Lab(chromium, address, directory)
+    running, directory, _ = jupyter
+    lab = rig.Lab(chromium, running, directory)
     yield lab
     lab.close()
     assert lab.outside == []

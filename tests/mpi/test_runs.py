@@ -217,6 +217,7 @@ def test_a_killed_guard_is_cleaned_up_after_at_the_next_start(eventually, living
     parent.kill()
     os.kill(guard, signal.SIGKILL)
     parent.wait(60)
+    eventually(lambda: not command(guard))  # until it is gone it holds the lock of its run
     assert living()
     assert runner.run_sync(Workload(num_tasks=1, **SMALL), sample=False).status == "done"
     assert not living()
