@@ -15,6 +15,7 @@ from piotutor.trace.record import HEADER, MAGIC, RECORD, State
 from piotutor.trace.source import parse_header, parse_text, whole
 
 _FIRST, _MOST = 64, 16384  # records read at the front of a gap: at first, and at most
+_STROLL = 4096  # records looked through behind the front of one gap
 _HEADER = struct.Struct("<12xI4xI8xQQQ")
 _LAYER = 64  # the byte of a record that isn't 0 once it is whole
 
@@ -154,7 +155,7 @@ class _Tail:
         """Look through one window of the gaps, the next one each time."""
         gap = next((gap for gap in gaps if gap[1] > self._cursor), gaps[0])
         start = self._cursor if gap[0] < self._cursor < gap[1] else gap[0]
-        self._cursor = min(gap[1], start + _MOST)
+        self._cursor = min(gap[1], start + _STROLL)
         inner = scan.all(start, self._cursor)
         pieces = _join([(gap[0], start), *inner, (self._cursor, gap[1])])
         place = gaps.index(gap)
@@ -188,8 +189,12 @@ class _Scan:
         size = RECORD.itemsize
         raw = os.pread(self._fd, (stop - start) * size, self._base + start * size)
         layers = raw[_LAYER::size]
-        if not layers.strip(b"\0"):
-            return [(start, stop)]
+        front = layers.find(b"\0")
+        if front >= 0 and not layers[front:].strip(b"\0"):  # the usual case: done in order
+            records = np.frombuffer(bytearray(raw[: front * size]), RECORD)
+            if front == 0 or whole(records).all():
+                self.found += [records] if front else []
+                return [(start + front, stop)]
         records = np.zeros(stop - start, RECORD)
         held = np.frombuffer(raw, RECORD, len(raw) // size)
         records[: len(held)] = held
