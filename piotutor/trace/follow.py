@@ -18,6 +18,7 @@ _FIRST, _MOST = 64, 16384  # records read at the front of a gap: at first, and a
 _STROLL = 4096  # records looked through behind the front of one gap
 _HEADER = struct.Struct("<12xI4xI8xQQQ")
 _LAYER = 64  # the byte of a record that isn't 0 once it is whole
+_WHOLE = bytes(range(1, 256))
 
 
 class Follower:
@@ -188,13 +189,13 @@ class _Scan:
     def _window(self, start: int, stop: int) -> list[tuple[int, int]]:
         size = RECORD.itemsize
         raw = os.pread(self._fd, (stop - start) * size, self._base + start * size)
-        layers = raw[_LAYER::size]
-        front = layers.find(b"\0")
-        if front >= 0 and not layers[front:].strip(b"\0"):  # the usual case: done in order
+        layers = raw[_LAYER::size][: len(raw) // size]
+        front = len(layers) - len(layers.lstrip(_WHOLE))
+        if not layers[front:].strip(b"\0"):  # the usual case: records are done in order
             records = np.frombuffer(bytearray(raw[: front * size]), RECORD)
             if front == 0 or whole(records).all():
                 self.found += [records] if front else []
-                return [(start + front, stop)]
+                return [(start + front, stop)] if start + front < stop else []
         records = np.zeros(stop - start, RECORD)
         held = np.frombuffer(raw, RECORD, len(raw) // size)
         records[: len(held)] = held
