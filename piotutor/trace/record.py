@@ -65,6 +65,16 @@ RECORD = np.dtype(
     ]
 )
 
+FIELDS = np.dtype(
+    {
+        "names": [*RECORD.names, "kind"],
+        "formats": [*(RECORD[name] for name in RECORD.names), "<u4"],
+        "offsets": [*(RECORD.fields[name][1] for name in RECORD.names), RECORD.fields["layer"][1]],
+        "itemsize": RECORD.itemsize,
+    }
+)
+"""A record with one field more, that lies over layer, op and flags: ``kind``, their `tail`."""
+
 PROVENANCES = ("measured", "emulated", "modelled")
 UNKNOWN = 2**64 - 1
 
@@ -89,7 +99,11 @@ class Layer(IntEnum):
 
 
 class Op(IntEnum):
-    """What the call did; pwrite, pwritev and write are all WRITE."""
+    """What the call did; pwrite, pwritev and write are all WRITE.
+
+    The exact call stands in the high byte of the flags (`piotutor.trace.calls`). ``META`` are the
+    operations of HDF5 on attributes, groups and links.
+    """
 
     OPEN = 1
     READ = 2
@@ -104,13 +118,20 @@ class Op(IntEnum):
     STAT = 11
     BARRIER = 12
     SAMPLE = 13
+    CREATE = 14
+    RENAME = 15
+    ALLOCATE = 16
+    SET_VIEW = 17
+    SET_INFO = 18
+    META = 19
 
 
 class Flag(IntFlag):
-    """How the call was made.
+    """How the call was made: the low byte of the flags.
 
     ``PART`` marks one extent of a call on a strided view: it doesn't count as an operation.
     ``INFLATED`` marks a duration that the capture itself made longer (strace): never a latency.
+    ``NONBLOCKING`` marks a call that only began the transfer: its end isn't the transfer's.
     """
 
     COLLECTIVE = 1
@@ -119,6 +140,7 @@ class Flag(IntFlag):
     DIRECT = 8
     SHORT = 16
     INFLATED = 32
+    NONBLOCKING = 64
 
 
 class Phase(IntEnum):
