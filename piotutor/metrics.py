@@ -14,6 +14,7 @@ import numpy as np
 from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
 
 TRANSFERS = (Op.READ, Op.WRITE)
+_PIECE = 8192  # values looked at at a time, so that they stay in the processor's cache
 _PHASE_OPS: dict[int, Op] = {Phase.WRITE: Op.WRITE, Phase.READ: Op.READ}
 
 
@@ -87,9 +88,7 @@ class Imbalance:
 
 def transfers(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
     """Return the mask of the transfers of one layer; reads and writes, or only `op`."""
-    mask = trace.where(layer=layer, op=TRANSFERS if op is None else op)
-    mask &= (trace.column("flags") & Flag.PART) == 0
-    return mask
+    return trace.where(layer=layer, op=TRANSFERS if op is None else op, without=Flag.PART)
 
 
 def phases(trace: Trace) -> list[PhaseResult]:
@@ -98,7 +97,7 @@ def phases(trace: Trace) -> list[PhaseResult]:
 
 
 def _each_phase(trace: Trace) -> Iterator[tuple[Op, int, np.ndarray]]:
-    app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
+    app = trace.where(layer=Layer.APP) & ~trace.where(op=Op.SAMPLE)
     aux = trace.column("aux")
     keys = distinct(aux, app)
     for key in keys:
@@ -107,11 +106,13 @@ def _each_phase(trace: Trace) -> Iterator[tuple[Op, int, np.ndarray]]:
             yield op, int(repetition_of(key)), app & (aux == key) if len(keys) > 1 else app
 
 
-def distinct(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the different integers under a mask, ascending; fast where they are few."""
+def distinct(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Return the different integers (under a mask), ascending; fast where they are few."""
     found = [values[:0]]
-    for start in range(0, len(values), 1 << 17):
-        piece = values[start : start + (1 << 17)][mask[start : start + (1 << 17)]]
+    for start in range(0, len(values), _PIECE):
+        piece = values[start : start + _PIECE]
+        keep = True if mask is None else mask[start : start + _PIECE]
+        piece = piece if np.all(keep) else piece[keep]
         if len(piece):
             found.append(few(piece))
     return np.unique(np.concatenate(found))
@@ -120,6 +121,8 @@ def distinct(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def few(values: np.ndarray) -> np.ndarray:
     """Return the different integers of a piece, ascending; fast where they lie close together."""
     low, high = values.min(), values.max()
+    if low == high:
+        return values[:1]
     if int(high) - int(low) > len(values):
         return np.unique(values)
     there = np.flatnonzero(np.bincount((values - low).astype(np.int64)))
@@ -127,21 +130,15 @@ def few(values: np.ndarray) -> np.ndarray:
 
 
 def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:
+    moved = mask & trace.where(op=op, without=Flag.PART)
     size, took = 0, [np.empty(0, np.int64)]
-    begins: dict[int, int] = {}
-    ends: dict[int, int] = {}
-    for block in trace.blocks(mask):
-        for code in (Op.OPEN, Op.CLOSE, op):
-            of_kind = block["op"] == code
-            if of_kind.any():
-                first, last = block["start"][of_kind].min(), block["end"][of_kind].max()
-                begins[code] = min(int(first), begins.get(code, int(first)))
-                ends[code] = max(int(last), ends.get(code, int(last)))
-        moved = (block["op"] == op) & (block["flags"] & Flag.PART == 0)
-        size += int(np.maximum(block["result"], 0).sum(where=moved))
-        took.append((block["end"] - block["start"])[moved])
-    began = begins.get(Op.OPEN, begins.get(op, 0))
-    ended = max(ends.get(Op.CLOSE, ends.get(op, began)), began)
+    for start, end, result in trace.blocks(moved, "start", "end", "result"):
+        size += int(np.maximum(result, 0).sum())
+        took.append(end - start)
+    opened, closed = (trace.span(mask & trace.where(op=end)) for end in (Op.OPEN, Op.CLOSE))
+    whole = None if opened and closed else trace.span(mask & trace.where(op=op))
+    began = (opened or whole or (0, 0))[0]
+    ended = max(began, (closed or whole or (0, 0))[1])
     lengths = np.concatenate(took)
     seconds = (ended - began) / 1e9
     return PhaseResult(
@@ -173,10 +170,10 @@ def quantiles(took: np.ndarray) -> Latency | None:
 
 def durations(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
     """Return how long each transfer took, in ns, without those that a tracer inflated."""
-    mask = transfers(trace, op, layer)
-    mask &= (trace.column("flags") & Flag.INFLATED) == 0
-    blocks = [block["end"] - block["start"] for block in trace.blocks(mask)]
-    return np.concatenate([np.empty(0, np.int64), *blocks])
+    wanted = TRANSFERS if op is None else op
+    mask = trace.where(layer=layer, op=wanted, without=Flag.PART | Flag.INFLATED)
+    took = [end - start for start, end in trace.blocks(mask, "start", "end")]
+    return np.concatenate([np.empty(0, np.int64), *took])
 
 
 def latency(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> Latency | None:
@@ -189,16 +186,18 @@ def layers(trace: Trace) -> dict[str, dict[str, dict[str, int]]]:
 
     Samples aren't operations. Bytes are those of reads and writes.
     """
-    layer, op, flags, result = trace.columns("layer", "op", "flags", "result")
-    mask = ((flags & Flag.PART) == 0) & (op != Op.SAMPLE)
-    key = layer[mask].astype(np.int64) * 256 + op[mask]
-    size = np.where(np.isin(op[mask], TRANSFERS), np.maximum(result[mask], 0), 0)
-    counts = np.bincount(key)
+    mask = trace.where(without=Flag.PART) & ~trace.where(op=Op.SAMPLE)
+    counts, moved = np.zeros((2, 1 << 16), np.int64)
+    for layer, op, result in trace.blocks(mask, "layer", "op", "result"):
+        key = layer.astype(np.int64) * 256 + op
+        np.add.at(counts, key, 1)
+        np.add.at(moved, key, np.maximum(result, 0))
     found: dict[str, dict[str, dict[str, int]]] = {}
     for code in np.flatnonzero(counts).tolist():
-        name, kind = Layer(code // 256).name.lower(), Op(code % 256).name.lower()
-        moved = int(size[key == code].sum())
-        found.setdefault(name, {})[kind] = {"operations": int(counts[code]), "bytes": moved}
+        name, kind = Layer(code // 256).name.lower(), Op(code % 256)
+        size = int(moved[code]) if kind in TRANSFERS else 0
+        numbers = {"operations": int(counts[code]), "bytes": size}
+        found.setdefault(name, {})[kind.name.lower()] = numbers
     return found
 
 
@@ -269,7 +268,14 @@ def unaligned_share(
     offset, length = trace.column("offset")[mask], trace.column("length")[mask]
     if not len(offset):
         return 0.0
-    return float(np.mean((offset % unit != 0) | ((offset + length) % unit != 0)))
+    return apart(offset, offset + length, unit) / len(offset)
+
+
+def apart(low: np.ndarray, high: np.ndarray, unit: int) -> int:
+    """Count the extents that begin (`low`) or end (`high`) inside a unit."""
+    if unit & (unit - 1) == 0:
+        return int(np.count_nonzero((low | high) & (unit - 1)))
+    return int(np.count_nonzero((low % unit) | (high % unit)))
 
 
 def amplification(trace: Trace, op: int, lower: int = Layer.POSIX) -> float | None:

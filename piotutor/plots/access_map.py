@@ -50,15 +50,13 @@ def chosen(
     mask : numpy.ndarray
         Verification is left out, and each call whose extents are known.
     """
-    code, flags = trace.columns("op", "flags")
-    mask = trace.column("layer") == layer
     if op is None:
-        op = "write" if (mask & (code == Op.WRITE)).any() else "read"
-    mask &= code == Op[op.upper()]
+        op = "write" if trace.where(layer=layer, op=Op.WRITE).any() else "read"
+    mask = trace.where(layer=layer, op=Op[op.upper()])
     if layer == Layer.APP:
         mask = _one_repetition(trace.column("aux"), mask, repetition)
     mask &= trace.column("offset") >= 0
-    extents = mask & ((flags & Flag.PART) != 0)
+    extents = mask & ~trace.where(without=Flag.PART)
     if extents.any():
         parents = trace.records["parent"][extents]
         mask[parents[parents >= 0]] = False
@@ -112,10 +110,10 @@ def access_map_data(
     names, base = _places(trace, mask, stacked=against == "time")
 
     def parts() -> Iterator[Extents]:
-        for block in trace.blocks(mask):
-            start, end = block["start"] - began, block["end"] - began
-            offset = block["offset"] + base[block["file"] + 1]
-            yield Extents(start, end, offset, block["length"], block["rank"])
+        names = ("file", "start", "end", "offset", "length", "rank")
+        for file, start, end, offset, length, rank in trace.blocks(mask, *names):
+            place = offset + base[file + 1] if base.any() else offset
+            yield Extents(start - began, end - began, place, length, rank)
 
     return extents_data(
         parts,
@@ -135,8 +133,8 @@ def _places(trace: Trace, mask: np.ndarray, stacked: bool) -> tuple[list[str], n
     if len(trace.files) < 2:
         ends[1:] = 0
     else:
-        for block in trace.blocks(mask):
-            np.maximum.at(ends, block["file"] + 1, block["offset"] + block["length"])
+        for file, offset, length in trace.blocks(mask, "file", "offset", "length"):
+            np.maximum.at(ends, file.astype(np.int64) + 1, offset + length)
     touched = np.flatnonzero(ends >= 0)
     names = [PurePath(trace.files[n - 1]).name if n else "?" for n in touched]
     sizes = np.maximum(ends, 0)

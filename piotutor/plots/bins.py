@@ -41,9 +41,9 @@ class Boxes(NamedTuple):
     owner: np.ndarray
 
 
-def to_bins(values: np.ndarray, low: int, high: int, bins: int) -> np.ndarray:
-    """Return the bin of each integer; ``[low, high)`` is cut into equal `bins`."""
-    place: np.ndarray = np.clip((values - low) * bins // max(1, high - low), 0, bins - 1)
+def to_bins(values: np.ndarray, size: int, bins: int) -> np.ndarray:
+    """Return the bin of each integer; ``[0, size)`` is cut into equal `bins`."""
+    place: np.ndarray = np.clip(values * bins // max(1, size), 0, bins - 1)
     return place
 
 
@@ -72,24 +72,34 @@ def spread(parts: Iterable[Amounts], shape: tuple[int, int]) -> np.ndarray:
 def _spread(part: Amounts, total: np.ndarray, slope: np.ndarray) -> None:
     """Add one piece: to `total` what falls on single bins, to `slope` the rates between."""
     bins = total.shape[1]
-    group, start, end, amount = part
-    first = np.minimum(start.astype(np.int32), bins - 1)
-    last = np.clip(np.ceil(end).astype(np.int32) - 1, first, bins - 1)
-    row = group * np.int64(bins)
-    inside = first == last
-    _add(total, row[inside] + first[inside], amount[inside])
-    long = ~inside
-    start, end, first, last, row = start[long], end[long], first[long], last[long], row[long]
-    rate = amount[long] / (end - start)
-    _add(total, row + first, rate * (first + 1 - start))
-    _add(total, row + last, rate * (end - last))
+    first = _bin_of(part.start, bins)
+    key = part.group * bins + first
+    amount = part.amount.astype(float)
+    long = np.flatnonzero((part.end - 1 > first) & (first < bins - 1))
+    if len(long):
+        _spread_long(Amounts(*(column[long] for column in part)), total, slope)
+        amount[long] = 0.0
+    _add(total, key, amount)
+
+
+def _spread_long(part: Amounts, total: np.ndarray, slope: np.ndarray) -> None:
+    bins = total.shape[1]
+    first, last = _bin_of(part.start, bins), _bin_of(np.ceil(part.end) - 1, bins)
+    row = part.group * bins
+    rate = part.amount / (part.end - part.start)
+    _add(total, row + first, rate * (first + 1 - part.start))
+    _add(total, row + last, rate * (part.end - last))
     _add(slope, row + first + 1, rate)
     _add(slope, row + last, -rate)
 
 
+def _bin_of(place: np.ndarray, bins: int) -> np.ndarray:
+    return np.minimum(place.astype(np.int64), bins - 1)
+
+
 def _add(total: np.ndarray, key: np.ndarray, weight: np.ndarray) -> None:
-    if len(key):
-        total += np.bincount(key, weight, total.size).reshape(total.shape)
+    """Add weights of the same type as `total`: else this is several times slower."""
+    np.add.at(total.reshape(-1), key, weight)
 
 
 class Cover(NamedTuple):
@@ -117,12 +127,12 @@ def cover(parts: Iterable[Boxes], shape: tuple[int, int]) -> Cover:
     shape : tuple
         Rows and columns of the grid.
     """
-    cells = np.zeros((3, shape[0] + 1, shape[1] + 1))
+    cells = np.zeros((3, shape[0] + 1, shape[1] + 1), np.int64)
     corners = np.zeros_like(cells)
     for part in parts:
         _cover(part, cells, corners)
     cells += corners.cumsum(1).cumsum(2)
-    touches, first, second = np.rint(cells[:, :-1, :-1]).astype(np.int64)
+    touches, first, second = cells[:, :-1, :-1]
     mean = first // np.maximum(touches, 1)
     # By Cauchy and Schwarz the owners of a cell are all the same just where both hold.
     same = (mean * touches == first) & (mean * mean * touches == second)
@@ -131,15 +141,23 @@ def cover(parts: Iterable[Boxes], shape: tuple[int, int]) -> Cover:
 
 def _cover(part: Boxes, cells: np.ndarray, corners: np.ndarray) -> None:
     """Add the number, the owners and their squares: to single cells, or to corners."""
+    left, right, low, high, owner = part
     wide = cells.shape[2]
-    weights = (np.ones(len(part.owner)), part.owner, part.owner.astype(np.int64) ** 2)
-    low, high = part.first_row * wide, (part.last_row + 1) * wide
+    weights = np.stack([np.ones_like(owner), owner, owner * owner])
+    key = low * wide + left
+    large = np.flatnonzero((left != right) | (low != high))
+    if len(large):
+        _cover_large(Boxes(*(column[large] for column in part)), weights[:, large], corners)
+        weights[:, large] = 0
+    for cell, weight in zip(cells, weights, strict=True):
+        _add(cell, key, weight)
+
+
+def _cover_large(part: Boxes, weights: np.ndarray, corners: np.ndarray) -> None:
+    """Add where boxes begin, and take away where they end: `cover` sums it up."""
+    wide = corners.shape[2]
     left, right = part.first_column, part.last_column + 1
-    single = (low + wide == high) & (left + 1 == right)
-    rest = ~single
-    signs = ((low + left, 1), (low + right, -1), (high + left, -1), (high + right, 1))
-    keys = [(key[rest], sign) for key, sign in signs]
-    for cell, corner, weight in zip(cells, corners, weights, strict=True):
-        _add(cell, (low + left)[single], weight[single])
-        for key, sign in keys:
-            _add(corner, key, sign * weight[rest])
+    low, high = part.first_row * wide, (part.last_row + 1) * wide
+    for corner, weight in zip(corners, weights, strict=True):
+        for key, sign in ((low + left, 1), (low + right, -1), (high + left, -1), (high + right, 1)):
+            _add(corner, key, sign * weight)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from piotutor.metrics import few
+from piotutor.metrics import apart, few
 from piotutor.plots import bins
-from piotutor.units import format_count, format_seconds, format_size
+from piotutor.units import INT64_MAX, format_count, format_seconds, format_size
 
 EXACT = 4000  # up to so many transfers each is drawn as its own rectangle
 LENS = 6  # records under the lens
@@ -120,6 +120,7 @@ class _Summary:
     ranks: set[int] = field(default_factory=set)
     lengths: set[int] = field(default_factory=set)
     lens: list[Extents] = field(default_factory=list)
+    edge: int = INT64_MAX
 
     def add(self, part: Extents, grid: int | None) -> None:
         low, length = part.offset, part.length
@@ -129,11 +130,19 @@ class _Summary:
         self.size = max(self.size, int(high.max()))
         self.seconds = max(self.seconds, float(part.end.max()) / 1e9)
         if grid:
-            self.apart += int(np.count_nonzero((low % grid != 0) | (high % grid != 0)))
+            self.apart += apart(low, high, grid)
         self.ranks.update(few(part.rank).tolist())
         if len(self.lengths) < 4:
             self.lengths.update(few(length)[:4].tolist())
-        self.lens.append(_lowest(part))
+        self._look(part)
+
+    def _look(self, part: Extents) -> None:
+        """Keep what may be under the lens: not what lies beyond all that is there."""
+        lower = np.flatnonzero(part.offset < self.edge)
+        if len(lower):
+            self.lens.append(_lowest(part.take(lower)))
+            if len(self.lens[-1].offset) >= LENS:
+                self.edge = int(self.lens[-1].offset[LENS - 1])
 
 
 def extents_data(
@@ -218,11 +227,11 @@ def _cover(
             rank = row[part.rank]
             low, high = part.offset, part.offset + np.maximum(part.length, 1) - 1
             if against == "rank":
-                first, last = (bins.to_bins(edge, 0, size, columns) for edge in (low, high))
+                first, last = (bins.to_bins(edge, size, columns) for edge in (low, high))
                 yield bins.Boxes(first, last, rank, rank, rank)
             else:
                 first, last = (_column(time, scale, columns) for time in (part.start, part.end))
-                bottom, top = (bins.to_bins(edge, 0, size, rows) for edge in (low, high))
+                bottom, top = (bins.to_bins(edge, size, rows) for edge in (low, high))
                 yield bins.Boxes(first, last, bottom, top, rank)
 
     return bins.cover(boxes(), shape if against == "time" else (len(ranks), columns))

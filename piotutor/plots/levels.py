@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -103,15 +104,12 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     steps : int
         Points of the application's curves. They are exact there: every call counts.
     """
-    start, end = trace.columns("start", "end")
-    app = trace.where(layer=Layer.APP) & (trace.column("op") != Op.SAMPLE)
-    samples = trace.column("op") == Op.SAMPLE
-    began = int(start[app.argmax()]) if app.any() else int(start[:1].sum())
+    app = trace.where(layer=Layer.APP) & ~trace.where(op=Op.SAMPLE)
+    began, called = trace.span(app) or (int(trace.records["start"][:1].sum()),) * 2
     device = _device(trace, began)
     files = _files(trace, began)
-    called = int(end.max(where=app, initial=began))
-    sampled = int(end[samples].max(initial=began))
-    span = max(min(sampled, _clean(files[2], began, sampled)), called) - began + 1
+    sampled = max(began, (trace.span(trace.where(op=Op.SAMPLE)) or (0, 0))[1])
+    span = max(min(sampled, _clean(files[2], began, sampled)), called, began) - began + 1
     written = _moved(trace, Op.WRITE, began, span, steps)
     return TankData(
         written=written,
@@ -137,10 +135,10 @@ def _moved(trace: Trace, op: int, began: int, span: int, steps: int) -> Curve | 
         return None
 
     def parts() -> Iterator[bins.Amounts]:
-        for block in trace.blocks(mask):
-            start, end = ((block[name] - began) * (steps / span) for name in ("start", "end"))
-            group = np.zeros(len(block), np.int64)
-            yield bins.Amounts(group, start, end, np.maximum(block["result"], 0))
+        for start, end, result in trace.blocks(mask, "start", "end", "result"):
+            first, last = ((time - began) * (steps / span) for time in (start, end))
+            group = np.zeros(len(result), np.int64)
+            yield bins.Amounts(group, first, last, np.maximum(result, 0))
 
     each = bins.spread(parts(), (1, steps))
     return Curve(np.linspace(0, span / 1e9, steps + 1), np.append(0, np.cumsum(each)))
@@ -196,15 +194,14 @@ def _marks(
     if written is None:
         return []
     writes = transfers(trace, Op.WRITE)
-    end = trace.column("end")
-    last = int(end.max(where=writes, initial=began))
-    aux = trace.records["aux"][np.flatnonzero(writes & (end == last))[0]]
+    last = max(began, (trace.span(writes) or (0, 0))[1])
+    aux = trace.records["aux"][np.flatnonzero(writes & (trace.column("end") == last))[0]]
     phase = trace.where(layer=Layer.APP) & (trace.column("aux") == aux)
-    first = int(trace.records["start"][phase.argmax()])
-    blocks = trace.blocks(writes & phase)
-    size = sum(int(np.maximum(block["result"], 0).sum()) for block in blocks)
-    syncs = trace.records[phase & (trace.column("op") == Op.SYNC)]
-    closed = _undisturbed(trace, int(end.max(where=phase, initial=last)))
+    first, ended = trace.span(phase) or (last, last)
+    blocks = trace.blocks(writes & phase, "result")
+    size = sum(int(np.maximum(result, 0).sum()) for (result,) in blocks)
+    syncs = trace.records[phase & trace.where(op=Op.SYNC)]
+    closed = _undisturbed(trace, max(last, ended))
     calm = min([closed, *syncs["start"].tolist()])
     begun = (first - began) / 1e9
     if device is not None:
@@ -227,7 +224,8 @@ def _undisturbed(trace: Trace, closed: int) -> int:
 
     Between a write phase and the next one, files are synced and evicted; that isn't recorded.
     """
-    later = trace.records[trace.where(layer=Layer.APP) & (trace.column("start") >= closed)]
+    first = bisect_left(trace.records["start"], closed)
+    later = trace.records[first:][trace.where(layer=Layer.APP)[first:]]
     if np.isin(later["op"], (Op.OPEN, Op.READ)).any():
         return closed
     return int(later["start"].min(initial=closed + 10**12))

@@ -215,7 +215,7 @@ def badge(trace: Trace) -> str:
     """Say how the numbers came about and on what: ``measured · ext4, host, MPI, 4 ranks``."""
     place = trace.meta.get("environment") or {}
     words = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
-    ranks = len(distinct(trace.column("rank"), trace.column("rank") >= 0))
+    ranks = int(np.count_nonzero(distinct(trace.column("rank")) >= 0))
     words.append(f"{ranks} rank" + "s" * (ranks != 1))
     parts = [trace.provenance, ", ".join(words)]
     if place.get("slowed"):

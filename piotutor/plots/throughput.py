@@ -73,27 +73,26 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -
         Whose transfers; verification is left out.
     """
     found = phases(trace)
-    rank = trace.column("rank")
     masks = {op: moved(trace, op, layer) for op in (Op.WRITE, Op.READ)}
-    ends = trace.column("end")
-    calls = [mask for mask in masks.values() if mask.any()]
-    starts = [int(trace.records["start"][mask.argmax()]) for mask in calls]
-    began = min([*starts, *(phase.start for phase in found)], default=0)
-    lasts = [int(ends.max(where=mask, initial=began + 1)) for mask in calls]
-    span = max([*lasts, *(phase.end for phase in found)], default=1) - began
-    ranks = np.unique(np.concatenate([rank[:0], *(distinct(rank, mask) for mask in calls)]))
+    calls = {op: reach for op, mask in masks.items() if (reach := trace.span(mask))}
+    ends = [*calls.values(), *((phase.start, phase.end) for phase in found)]
+    began = min((start for start, _ in ends), default=0)
+    span = max((end - began for _, end in ends), default=1) or 1
+    rank = trace.column("rank")
+    seen = (distinct(rank, masks[op]) for op in calls)
+    ranks = np.unique(np.concatenate([rank[:0], *seen]))
     row = np.zeros(int(ranks.max(initial=0)) + 2, np.int64)
     row[ranks] = np.arange(len(ranks))
 
-    def parts(mask: np.ndarray) -> Iterator[bins.Amounts]:
-        for block in trace.blocks(mask):
-            first, last = ((block[name] - began) * (steps / span) for name in ("start", "end"))
-            yield bins.Amounts(row[block["rank"]], first, last, np.maximum(block["result"], 0))
+    def parts(op: Op) -> Iterator[bins.Amounts]:
+        fields = trace.blocks(masks[op], "rank", "start", "end", "result")
+        for rank, start, end, result in fields:
+            first, last = ((time - began) * (steps / span) for time in (start, end))
+            yield bins.Amounts(row[rank], first, last, np.maximum(result, 0))
 
     rate = {
-        op.name.lower(): bins.spread(parts(mask), (len(ranks), steps)) / (span / steps / 1e9)
-        for op, mask in masks.items()
-        if mask.any()
+        op.name.lower(): bins.spread(parts(op), (len(ranks), steps)) / (span / steps / 1e9)
+        for op in calls
     }
     edges = np.linspace(0, span / 1e9, steps + 1)
     return ThroughputData(edges, ranks, rate, found, began, badge(trace))

@@ -88,28 +88,26 @@ def timeline_data(trace: Trace, *, steps: int = 600, layer: int = Layer.APP) -> 
     table = np.full(256, -1, np.int8)
     for op, name in _KIND_OF.items():
         table[op] = _NAMES.index(name)
-    code, flags, rank = trace.columns("op", "flags", "rank")
-    mask = (trace.column("layer") == layer) & (table[code] >= 0)
-    mask &= ((flags & Flag.PART) == 0) & (rank >= 0)
+    rank = trace.column("rank")
+    mask = trace.where(layer=layer, op=list(_KIND_OF), without=Flag.PART) & (rank >= 0)
     ranks = distinct(rank, mask)
     row = np.zeros(int(ranks.max(initial=-1)) + 1, np.int64)
     row[ranks] = np.arange(len(ranks)) * len(_NAMES)
-    began = int(trace.records["start"][mask.argmax()]) if mask.any() else 0
-    span = int(trace.column("end").max(where=mask, initial=began + 1)) - began
+    began, ended = trace.span(mask) or (0, 0)
+    span = max(ended - began, 1)
 
     def parts() -> Iterator[bins.Amounts]:
-        for block in trace.blocks(mask):
-            start, end = block["start"] - began, block["end"] - began
-            group = row[block["rank"]] + table[block["op"]]
-            scale = steps / span
-            yield bins.Amounts(group, start * scale, end * scale, (end - start) / 1e9)
+        scale = steps / span
+        for rank, op, start, end in trace.blocks(mask, "rank", "op", "start", "end"):
+            first, last = (start - began) * scale, (end - began) * scale
+            yield bins.Amounts(row[rank] + table[op], first, last, end - start)
 
     busy = bins.spread(parts(), (len(ranks) * len(_NAMES), steps))
     return TimelineData(
         np.linspace(0, span / 1e9, steps + 1),
         ranks,
         _NAMES,
-        np.maximum(busy, 0).reshape(len(ranks), len(_NAMES), steps),
+        np.maximum(busy / 1e9, 0).reshape(len(ranks), len(_NAMES), steps),
         badge(trace),
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from piotutor.trace.record import (
     HEADER,
+    KIND,
     MAGIC,
     PROVENANCES,
     RECORD,
@@ -24,13 +25,13 @@ from piotutor.trace.record import (
     TraceError,
     phase_of,
     repetition_of,
+    tail,
 )
 from piotutor.trace.source import Source, clip_parent, read_source, write_frames
 from piotutor.trace.writer import header_line
 
 _SAME_CLOCK = 5_000_000  # ns; nodes whose clocks differ by less are taken to share one
-_PIECE = 131_072  # records in a piece of `Trace.blocks`
-_BLOCK = 32768  # records whose columns are copied at a time, so that they stay in the cache
+_PIECE = 8192  # records looked at at a time: 640 KiB, which stay in the cache
 
 Where = str | os.PathLike[str]
 
@@ -120,29 +121,47 @@ class Trace:
         return _merge(parts, damage)
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all records as a contiguous array, kept for the next time."""
+        """One field of all records as a contiguous array, kept for the next time.
+
+        ``kind`` is layer, op and flags as one integer: see `tail`.
+        """
         return self.columns(name)[0]
 
     def columns(self, *names: str) -> tuple[np.ndarray, ...]:
         """Several fields as contiguous arrays, read in one pass over the records."""
-        missing = [name for name in names if name not in self._columns]
-        arrays = {name: np.empty(len(self), self.records.dtype[name]) for name in missing}
-        for start in range(0, len(self) if missing else 0, _BLOCK):
-            block = self.records[start : start + _BLOCK]
+        fields = {name: self._field(name) for name in names if name not in self._columns}
+        arrays = {name: np.empty(len(self), field.dtype) for name, field in fields.items()}
+        for start in range(0, len(self) if fields else 0, _PIECE):
+            piece = slice(start, start + _PIECE)
             for name, array in arrays.items():
-                array[start : start + _BLOCK] = block[name]
+                array[piece] = fields[name][piece]
         self._columns.update(arrays)
         return tuple(self._columns[name] for name in names)
 
-    def blocks(self, mask: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the records of a mask in pieces that stay in the processor's cache.
+    def _field(self, name: str) -> np.ndarray:
+        return self.records.view(KIND)[name] if name == "kind" else self.records[name]
+
+    def blocks(self, mask: np.ndarray, *names: str) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yield fields of the records of a mask, in pieces that stay in the processor's cache.
 
         Going through 10 million records so is several times faster than with whole columns.
         """
+        fields = [self._columns.get(name, self._field(name)) for name in names]
         for start in range(0, len(self), _PIECE):
-            piece, keep = self.records[start : start + _PIECE], mask[start : start + _PIECE]
-            if keep.any():
-                yield piece if keep.all() else piece[keep]
+            piece = slice(start, start + _PIECE)
+            found = np.flatnonzero(mask[piece])
+            if len(found) == len(mask[piece]):
+                yield tuple(np.ascontiguousarray(field[piece]) for field in fields)
+            elif len(found):
+                yield tuple(field[piece][found] for field in fields)
+
+    def span(self, mask: np.ndarray) -> tuple[int, int] | None:
+        """Return the first start and the last end of the records of a mask; None without any."""
+        if not mask.any():
+            return None
+        self.column("end")
+        ended = max(int(end.max()) for (end,) in self.blocks(mask, "end"))
+        return int(self.records["start"][mask.argmax()]), ended
 
     def where(
         self,
@@ -152,21 +171,32 @@ class Trace:
         rank: int | None = None,
         phase: int | None = None,
         repetition: int | None = None,
+        without: int = 0,
     ) -> np.ndarray:
-        """Return the mask of the records that `select` would keep."""
-        mask = np.ones(len(self), bool)
-        if layer is not None:
-            mask &= self.column("layer") == layer
-        if op is not None:
-            mask &= np.isin(self.column("op"), np.atleast_1d(op))
+        """Return the mask of the records that `select` would keep, `without` these flags."""
+        mask = self._of_kind(layer, op, without)
         if rank is not None:
             mask &= self.column("rank") == rank
         if phase is not None or repetition is not None:
-            mask &= (self.column("layer") == Layer.APP) & (self.column("op") != Op.SAMPLE)
+            mask &= self.where(layer=Layer.APP) & ~self.where(op=Op.SAMPLE)
         if phase is not None:
             mask &= phase_of(self.column("aux")) == phase
         if repetition is not None:
             mask &= repetition_of(self.column("aux")) == repetition
+        return mask
+
+    def _of_kind(
+        self, layer: int | None, op: int | Sequence[int] | None, without: int
+    ) -> np.ndarray:
+        """Compare layer, op and flags at once, as one integer."""
+        care = tail(0 if layer is None else 255, 0 if op is None else 255, without)
+        codes = [0] if op is None else np.atleast_1d(op).tolist()
+        wanted = [tail(layer or 0, code) for code in codes]
+        kind, mask = self.column("kind"), np.zeros(len(self), bool)
+        for start in range(0, len(self), _PIECE):
+            piece = kind[start : start + _PIECE] & np.uint32(care)
+            for value in wanted:
+                mask[start : start + _PIECE] |= piece == value
         return mask
 
     def select(

@@ -65,15 +65,10 @@ RECORD = np.dtype(
     ]
 )
 
-FIELDS = np.dtype(
-    {
-        "names": [*RECORD.names, "kind"],
-        "formats": [*(RECORD[name] for name in RECORD.names), "<u4"],
-        "offsets": [*(RECORD.fields[name][1] for name in RECORD.names), RECORD.fields["layer"][1]],
-        "itemsize": RECORD.itemsize,
-    }
+KIND = np.dtype(
+    {"names": ["kind"], "formats": ["<u4"], "offsets": [64], "itemsize": RECORD.itemsize}
 )
-"""A record with one field more, that lies over layer, op and flags: ``kind``, their `tail`."""
+"""Another view of a record: layer, op and flags as one integer, their `tail`."""
 
 PROVENANCES = ("measured", "emulated", "modelled")
 UNKNOWN = 2**64 - 1
