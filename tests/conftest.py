@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,10 @@ from piotutor.launch.local import Local
 
 settings.register_profile("piotutor", deadline=None)
 settings.load_profile("piotutor")
+
+# A shell that starts us in the background has both ignored, and programs under test inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _KEPT = ("PIOTUTOR_MPIEXEC", "PIOTUTOR_TEST")
 
