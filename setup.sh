@@ -364,7 +364,8 @@ set_up() { # set_up lab|test: an environment that is whole, in $V
     wanted=${stacks%% *}
     lock
     place "$wanted"
-    sources=$(cat pyproject.toml environment.yml setup.sh tools/setup/*.* piotutor/kernels/*.c | cksum)
+    sources=$(cat pyproject.toml environment.yml setup.sh tools/setup/*.* piotutor/kernels/*.c \
+        piotutor/capture/interposer/*.[ch] | cksum)
     key="$V $("$PYTHON" -V) ${MPICC:-} ${HDF5_DIR:-} $sources"
     if ready; then
         say "the $got stack is ready in $V"

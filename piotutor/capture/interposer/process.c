@@ -1,0 +1,146 @@
+/* This process: its settings, its start, what a fork and an end mean for its trace. */
+#include "interposer.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+__thread struct thread me;
+struct process *process;
+struct settings settings;
+
+extern const struct real __start_piotutor_reals[] __attribute__((visibility("hidden")));
+extern const struct real __stop_piotutor_reals[] __attribute__((visibility("hidden")));
+
+static int64_t number(const char *text, int64_t otherwise)
+{
+    char *end;
+    long long value = text ? strtoll(text, &end, 10) : 0;
+    return text && end != text && value >= 0 ? value : otherwise;
+}
+
+static int32_t own_rank(void)
+{
+    static const char *const names[]
+        = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int64_t rank = number(getenv(names[i]), -1);
+        if (rank >= 0)
+            return (int32_t)rank;
+    }
+    return 0;
+}
+
+static int read_settings(void)
+{
+    char directory[PATH_BYTES];
+    const char *asked = getenv("PIOTUTOR_CAPTURE_DIR");
+    if (!asked || !*asked || !absolute_path(-1, asked, directory))
+        return 0;
+    const char *prefixes = getenv("PIOTUTOR_CAPTURE_PREFIX"), *skip = getenv("PIOTUTOR_CAPTURE_SKIP");
+    settings.directory = keep_text(directory);
+    settings.prefixes = keep_text(prefixes ? prefixes : "");
+    settings.skip = keep_text(skip ? skip : "");
+    settings.bytes = number(getenv("PIOTUTOR_CAPTURE_BYTES"), (int64_t)1 << 28);
+    settings.client = (int32_t)number(getenv("PIOTUTOR_CAPTURE_CLIENT"), 0);
+    settings.rank = own_rank();
+    return settings.directory && settings.prefixes && settings.skip;
+}
+
+/* ---------------------------------------------------------------------------------- a fork */
+
+/* From now on a position may be moved by another process: it has to be asked for. */
+_Atomic uint32_t process_forks;
+
+static void before_fork(void)
+{
+    process_forks++;
+}
+
+static void in_child(void)
+{
+    size_t bytes = offsetof(struct process, chunks);
+    memset(process, 0, bytes);
+    process->pid = getpid();
+    me = (struct thread){0};
+}
+
+/* Memory that is zero again in a child, also after a fork that runs no handlers (Linux 4.14). */
+static struct process *shared_state(void)
+{
+    int64_t chunks = settings.bytes / (CHUNK * (int64_t)sizeof(record)) + 2;
+    size_t bytes = sizeof(struct process) + (size_t)chunks * sizeof(record *);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, bytes, MADV_WIPEONFORK);
+    return memory;
+}
+
+int process_is_ours(void)
+{
+    pid_t self = getpid();
+    if (!process->pid)
+        process->pid = self; /* a child whose fork ran no handlers */
+    return process->pid == self;
+}
+
+/* --------------------------------------------------------------------------- start and end */
+
+void process_start(void)
+{
+    static _Atomic int begun;
+    if (atomic_load(&begun) || atomic_exchange(&begun, 1))
+        return;
+    int error = errno;
+    if (read_settings()) {
+        struct process *state = shared_state();
+        if (state) {
+            state->pid = getpid();
+            process = state;
+            pthread_atfork(before_fork, NULL, in_child);
+            at_quick_exit(trace_finish);
+        }
+    }
+    errno = error;
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+    int error = errno;
+    for (const struct real *one = __start_piotutor_reals; one < __stop_piotutor_reals; one++)
+        if (!*one->place)
+            *one->place = real(one->name);
+    process_start();
+    errno = error;
+}
+
+__attribute__((destructor)) static void destruct(void)
+{
+    trace_finish();
+}
+
+/* ------------------------------------------------------------------------------- the lock */
+
+int lock(void)
+{
+    if (me.locked)
+        return 0;
+    me.locked = 1;
+    atomic_signal_fence(memory_order_seq_cst);
+    while (atomic_exchange_explicit(&process->lock, 1, memory_order_acquire))
+        sched_yield();
+    return 1;
+}
+
+void unlock(void)
+{
+    atomic_store_explicit(&process->lock, 0, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    me.locked = 0;
+}
