@@ -13,14 +13,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from piotutor import rundir, storage
+from piotutor.capture import UnavailableError, block
 from piotutor.errors import UsageError
-from piotutor.launch import guard, limits
-from piotutor.launch.local import Local, Ranks
+from piotutor.launch import Launcher, guard, limits
+from piotutor.launch.local import Ranks
 from piotutor.launch.queue import Pool
 from piotutor.storage import datafiles
 from piotutor.storage.datafiles import DataFiles
@@ -36,7 +38,7 @@ class Options:
     limit: int
     max_ranks: int | None
     sample: bool
-    launcher: Local | None
+    launcher: Launcher | None
     fault: Mapping[str, Any] | None
 
     def __post_init__(self) -> None:
@@ -101,7 +103,7 @@ def place(
 
 
 def orders(
-    workload: Workload, data: DataFiles, run_dir: Path, launcher: Local, options: Options
+    workload: Workload, data: DataFiles, run_dir: Path, launcher: Launcher, options: Options
 ) -> guard.Orders:
     """Write the job's files, and return the guard's orders, written too."""
     home = storage.at(Path(data.files[0]).parent)
@@ -109,13 +111,15 @@ def orders(
     rundir.write_json(job, _job(workload, data, run_dir, options))
     rundir.write_json(run_dir / "environment.json", _environment(workload, home, launcher))
     module = ("piotutor.launch.worker", str(job))
-    sampler = [sys.executable, "-m", "piotutor.capture.sampler", str(job)]
+    sampled = options.sample and workload.api != "NULL"
+    sampler = [sys.executable, "-m", "piotutor.capture.sampler", "--block", str(job)]
     told = guard.Orders(
         run_dir=str(run_dir),
         argv=launcher.argv(Ranks(workload.num_tasks, module, tuple(home.argv_prefix))),
         env={**rank_environment(), **launcher.env(), **home.env},
         data=data.to_dict(),
-        sampler=sampler if options.sample and workload.api != "NULL" else [],
+        sampler=sampler if sampled else [],
+        block=_block(run_dir, home.path) if sampled else {},
         timeout=options.timeout,
         ranks=workload.num_tasks,
         pools=[asdict(pool) for pool in pools(run_dir.parents[1], options.ranks)],
@@ -126,6 +130,13 @@ def orders(
     )
     told.write(run_dir / "guard.json")
     return told
+
+
+def _block(run_dir: Path, place: Path) -> dict[str, Any]:
+    """Return what the kernel has to trace below a place; nothing where there is no disk."""
+    with suppress(UnavailableError):
+        return asdict(block.order(run_dir.name, place))
+    return {}
 
 
 def rank_environment() -> dict[str, str]:
@@ -169,7 +180,7 @@ def _room(path: Path, workload: Workload) -> Path:
     return path
 
 
-def _environment(workload: Workload, home: storage.Storage, launcher: Local) -> dict[str, Any]:
+def _environment(workload: Workload, home: storage.Storage, launcher: Launcher) -> dict[str, Any]:
     """Say where the run takes place, and on what."""
     return {
         "filesystem": home.kind,

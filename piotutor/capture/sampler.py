@@ -2,7 +2,8 @@
 
 ``python -m piotutor.capture.sampler RUN/job.json`` writes SAMPLE records to
 ``RUN/trace/sampler.piot`` until it is told to end (SIGTERM, or the death of its parent), and
-``RUN/sampler.json``: what it could see, and why not where it couldn't.
+``RUN/sampler.json``: what it could see, and why not where it couldn't. With ``--block`` it records
+the block requests of the run's files meanwhile.
 
 All gauges are read each 10 ms at first. The interval grows with what a reading costs, so that the
 sampler stays below 5% of one core, and with the time gone by, so that a long run's samples are
@@ -19,10 +20,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from piotutor.capture.block import recording
 from piotutor.capture.device import UnavailableError, find_device, mount_of
 from piotutor.capture.residency import residency, why_unknown
 from piotutor.trace.record import UNKNOWN, Layer, Op
@@ -189,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SECONDS",
         help="after SIGTERM go on until the files are clean, at most so long",
     )
+    parser.add_argument("--block", action="store_true", help="record block requests too")
     options = parser.parse_args(arguments)
     ended = threading.Event()
 
@@ -197,11 +201,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    _sample(options.job, ended, options.linger)
+    _sample(options.job, ended, options.linger, block=options.block)
     return 0
 
 
-def _sample(job_file: Path, ended: threading.Event, linger: float) -> None:
+def _sample(job_file: Path, ended: threading.Event, linger: float, *, block: bool = False) -> None:
     job = json.loads(job_file.read_text())
     run_dir, files = Path(job["run_dir"]), job["files"]
     place = Path(files[0]).parent if files else run_dir
@@ -209,9 +213,14 @@ def _sample(job_file: Path, ended: threading.Event, linger: float) -> None:
     # No data file is there yet: whether this kernel answers at all, any file of ours tells.
     sampler.about["residency"] = residency(job_file, mount=mount_of(place)).how
     path = run_dir / "trace" / "sampler.piot"
-    with TraceWriter(path, rank=-1, files=files, writer="sampler", notes=sampler.about) as writer:
+    beside: AbstractContextManager[dict[str, str]] = nullcontext({})
+    if block:
+        beside = recording(run_dir, files, place)
+    writer = TraceWriter(path, rank=-1, files=files, writer="sampler", notes=sampler.about)
+    with beside as requests, writer:
         sampler.run(writer, ended, linger)
-    (run_dir / "sampler.json").write_text(json.dumps(sampler.about, indent=1))
+    about = {**sampler.about, **requests}
+    (run_dir / "sampler.json").write_text(json.dumps(about, indent=1))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from piotutor.capture import UnavailableError, procio, tracefs
 from piotutor.launch import processes
 from piotutor.launch.queue import Pool, places
 from piotutor.storage.datafiles import DataFiles
@@ -55,6 +56,8 @@ class Orders:
         A `DataFiles` as a dict.
     sampler
         A command that runs beside the ranks and is told to end after them; empty for none.
+    block
+        A `tracefs.Order` as a dict, of which the sampler makes records; empty for none.
     timeout
         Seconds that the ranks may take, waiting for places not counted.
     ranks
@@ -74,6 +77,7 @@ class Orders:
     env: dict[str, str]
     data: dict[str, Any]
     sampler: list[str] = field(default_factory=list)
+    block: dict[str, Any] = field(default_factory=dict)
     timeout: float = 600.0
     ranks: int = 1
     pools: list[dict[str, Any]] = field(default_factory=list)
@@ -120,6 +124,7 @@ class Guard:
         self.woken, self.wake = os.pipe()
         os.set_blocking(self.wake, False)
         self.said: dict[str, str] = {}
+        self.io: dict[str, int] = {}
 
     def run(self) -> str:
         """Run it, clean up, and return the status: done, failed, stopped or timeout."""
@@ -140,7 +145,7 @@ class Guard:
             seconds = time.monotonic() - began if began else 0.0
             left = clean(self.orders, done=status == "done")
             result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
-            _write(self.run_dir / "guard-result.json", {**result, "left": left})
+            _write(self.run_dir / "guard-result.json", {**result, "left": left, "io": self.io})
         return status
 
     def catch_signals(self) -> None:
@@ -153,6 +158,8 @@ class Guard:
         """Start the sampler and the ranks; wait for the ranks, then end the sampler."""
         if self.orders.temporary:
             Path(self.orders.temporary).mkdir(mode=0o700)
+        before = procio.counters()
+        self._trace_requests()
         sampler = self._start(self.orders.sampler, subprocess.DEVNULL)
         ranks = self._start(self.orders.argv, subprocess.PIPE)
         assert ranks is not None and ranks.stdout is not None
@@ -164,9 +171,16 @@ class Guard:
         finally:
             processes.end(self.run_dir)  # all that is left, the sampler too
             copier.join(processes.PATIENCE)
+            self.io = procio.moved(before)
             if sampler is not None:
                 sampler.wait(processes.PATIENCE)
         return ranks.wait()
+
+    def _trace_requests(self) -> None:
+        """Have the kernel keep block requests from now on; the sampler says why it couldn't."""
+        if self.orders.block:
+            with suppress(UnavailableError, OSError):
+                tracefs.begin(tracefs.Order(**self.orders.block))
 
     def _start(self, argv: list[str], output: int) -> subprocess.Popen[bytes] | None:
         if not argv:
@@ -232,6 +246,8 @@ def clean(orders: Orders, *, done: bool = False) -> list[int]:
         Processes that the kernel wouldn't let go (none, usually).
     """
     left = processes.end(orders.run_dir)
+    if orders.block:
+        tracefs.remove(orders.block["name"])
     with suppress(OSError):
         DataFiles.from_dict(orders.data).release(done)
     with suppress(OSError):

@@ -1,0 +1,214 @@
+"""Where on its disk a file lies, and which file lies at an address of the disk.
+
+Sources: the kernel's Documentation/filesystems/fiemap.rst; Documentation/ABI (``start`` and
+``partition`` in /sys/dev/block).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from piotutor.capture.device import SECTOR, UnavailableError
+
+MOMENT = 1.0
+"""Seconds for which the place of a file that is gone is still taken for its own."""
+
+_FIEMAP = 0xC020660B
+_HEAD = struct.Struct("<QQIIII")
+_EXTENT = struct.Struct("<QQQQQIIII")
+_AT_ONCE = 512
+_WHOLE = 2**64 - 1
+_LAST = 0x001
+_NO_ADDRESS = 0x002 | 0x004 | 0x008 | 0x080 | 0x100 | 0x200 | 0x400
+"""Unknown, not yet allocated, compressed, encrypted, unaligned, inline, in a shared tail."""
+
+
+class Disk(NamedTuple):
+    """What the kernel's tracer calls the device below a path, and where the path's part begins.
+
+    Attributes
+    ----------
+    number
+        Of the whole disk, as in ``254:0``.
+    start
+        Bytes before the partition that the path lies on; 0 where there are no partitions.
+    requests
+        Whether it takes requests; stacked devices (dm, md) and memory pass on bios instead.
+    """
+
+    number: str
+    start: int
+    requests: bool
+
+
+class Extent(NamedTuple):
+    """Consecutive bytes of a file that are consecutive on its disk."""
+
+    offset: int
+    address: int
+    length: int
+
+
+class Piece(NamedTuple):
+    """A part of a request: bytes of one file, at an offset in it and at an address of the disk."""
+
+    file: int
+    offset: int
+    address: int
+    length: int
+
+
+def disk_of(path: str | os.PathLike[str]) -> Disk:
+    """Find the disk under a path that exists.
+
+    Raises
+    ------
+    UnavailableError
+        There is none (memory, network, a container), or addresses in files aren't the disk's.
+    """
+    return _disk(Path(path).stat().st_dev)
+
+
+@lru_cache(maxsize=64)
+def _disk(number: int, sysfs: Path = Path("/sys/dev/block")) -> Disk:
+    home = sysfs / f"{os.major(number)}:{os.minor(number)}"
+    if not os.major(number) or not (home / "dev").is_file():
+        raise UnavailableError("the file system doesn't say where on which disk its files lie")
+    start = 0
+    if (home / "partition").is_file():
+        start = int((home / "start").read_text()) * SECTOR
+        home = home.resolve().parent
+    return Disk((home / "dev").read_text().strip(), start, (home / "mq").is_dir())
+
+
+def extents(path: str | os.PathLike[str]) -> list[Extent]:
+    """Ask a file system where a file lies; what has no address (yet) is left out.
+
+    Returns
+    -------
+    list of Extent
+        In the order of the file, addresses counted from the beginning of its partition.
+
+    Raises
+    ------
+    OSError
+        The file isn't there, or its file system doesn't tell.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    found: list[Extent] = []
+    try:
+        at, last = 0, False
+        while not last:
+            at, last = _ask(handle, at, found)
+    finally:
+        os.close(handle)
+    return found
+
+
+def _ask(handle: int, start: int, found: list[Extent]) -> tuple[int, bool]:
+    """Add the next extents; return where they end, and whether there are no more."""
+    buffer = bytearray(_HEAD.size + _AT_ONCE * _EXTENT.size)
+    _HEAD.pack_into(buffer, 0, start, _WHOLE - start, 0, 0, _AT_ONCE, 0)
+    fcntl.ioctl(handle, _FIEMAP, buffer)
+    count = _HEAD.unpack_from(buffer)[3]
+    flags = _LAST
+    for place in range(count):
+        at = _HEAD.size + place * _EXTENT.size
+        offset, address, length, _, _, flags, *_ = _EXTENT.unpack_from(buffer, at)
+        start = offset + length
+        if not flags & _NO_ADDRESS:
+            found.append(Extent(offset, address, length))
+    return start, bool(flags & _LAST)
+
+
+class Addresses:
+    """Which bytes of which files lie where on one disk.
+
+    Parameters
+    ----------
+    files : iterable of (int, iterable of Extent)
+        Each file's index and extents. An address that two files share is found as one of them's.
+    """
+
+    def __init__(self, files: Iterable[tuple[int, Iterable[Extent]]]) -> None:
+        self._pieces: list[Piece] = []
+        held = (Piece(file, *extent) for file, found in files for extent in found)
+        for piece in sorted(held, key=lambda piece: piece.address):
+            self._add(piece)
+        self._starts = [piece.address for piece in self._pieces]
+
+    def _add(self, piece: Piece) -> None:
+        """Add a piece behind all others: what isn't taken yet, joined to the last if it goes on."""
+        file, offset, address, length = piece
+        last = self._pieces[-1] if self._pieces else Piece(-1, 0, 0, 0)
+        end = last.address + last.length
+        taken = max(0, end - address)
+        if taken >= length:
+            return
+        if file == last.file and (offset - last.offset, end) == (address - last.address, address):
+            self._pieces[-1] = last._replace(length=last.length + length)
+        else:
+            self._pieces.append(Piece(file, offset + taken, address + taken, length - taken))
+
+    def find(self, address: int, length: int) -> list[Piece]:
+        """Return the parts of ``[address, address + length)`` that are files', by address."""
+        found: list[Piece] = []
+        for place in range(max(0, bisect_right(self._starts, address) - 1), len(self._pieces)):
+            file, offset, start, size = self._pieces[place]
+            low, high = max(start, address), min(start + size, address + length)
+            if start >= address + length:
+                break
+            if low < high:
+                found.append(Piece(file, offset + low - start, low, high - low))
+        return found
+
+
+class Whereabouts:
+    """Where a run's files lie now, and where they lay a moment ago.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Their paths; it may grow.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files = files
+        self._maps: list[dict[str, Addresses]] = []
+        self._looked = 0.0
+
+    def refresh(self) -> None:
+        """Look at every file again.
+
+        What was seen before is good for a moment longer, for files that went away since: later
+        their place may be someone else's.
+        """
+        now = time.monotonic()
+        before = self._maps[:1] if now - self._looked < MOMENT else []
+        self._looked = now
+        self._maps = [self._look(), *before]
+
+    def find(self, disk: str, address: int, length: int) -> list[Piece]:
+        """Return the parts of a request that belong to the files."""
+        known = (disks[disk].find(address, length) for disks in self._maps if disk in disks)
+        return next(filter(None, known), [])
+
+    def _look(self) -> dict[str, Addresses]:
+        disks: dict[str, list[tuple[int, list[Extent]]]] = {}
+        for index, path in enumerate(self._files):
+            with suppress(OSError, UnavailableError):
+                disk = disk_of(path)
+                there = [
+                    extent._replace(address=disk.start + extent.address) for extent in extents(path)
+                ]
+                disks.setdefault(disk.number, []).append((index, there))
+        return {number: Addresses(files) for number, files in disks.items()}
