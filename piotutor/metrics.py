@@ -184,9 +184,11 @@ def latency(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> Late
 def layers(trace: Trace) -> dict[str, dict[str, dict[str, int]]]:
     """Count operations and bytes moved: ``layers[layer][op] = {"operations", "bytes"}``.
 
-    Samples aren't operations. Bytes are those of reads and writes.
+    Samples aren't operations, nor are flushes of a disk's cache, which may be anyone's. Bytes are
+    those of reads and writes.
     """
     mask = trace.where(without=Flag.PART) & ~trace.where(op=Op.SAMPLE)
+    mask &= ~trace.where(layer=Layer.BLOCK, op=Op.SYNC)
     counts, moved = np.zeros((2, 1 << 16), np.int64)
     for layer, op, result in trace.blocks(mask, "layer", "op", "result"):
         key = layer.astype(np.int64) * 256 + op
