@@ -2,7 +2,7 @@
 
 Every way of writing times is understood (``-t``, ``-tt``, ``-ttt``, ``-r``, none; ``-T`` or not),
 process numbers before a line or not (``-f``), a call in two halves (``unfinished``, ``resumed``),
-signals and exits, paths of descriptors (``-y``, ``-yy``), instruction pointers and numbers of calls.
+signals and exits, paths of descriptors (``-y``, ``-yy``), instruction pointers, numbers.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Call(NamedTuple):
         What it returned; None if that was never seen.
     path
         Path of the descriptor that it returned, as written; empty without ``-y``.
+    error
+        Name of the error (``ENOENT``), where there was one.
     """
 
     pid: int
@@ -64,6 +66,7 @@ class Call(NamedTuple):
     args: list[str]
     result: int | None
     path: str
+    error: str = ""
 
 
 class Reader:
@@ -151,6 +154,7 @@ def parse_call(pid: int, when: int, text: str) -> Call | None:
         args,
         None if value == "?" else int(value, 0),
         (result["path"] or "")[1:-1],
+        result["error"] or "",
     )
 
 
@@ -162,7 +166,8 @@ def split(text: str, at: int) -> tuple[list[str], int]:
     tuple of list and int
         The words, and the position behind the bracket.
     """
-    words, start, depth = [], at, 0
+    words: list[str] = []
+    start, depth = at, 0
     for token in _TOKEN.finditer(text, at):
         mark = token[0]
         if mark in "[{(":

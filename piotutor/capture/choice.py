@@ -1,0 +1,109 @@
+"""How the layers below a program are captured: the interposer, strace, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from piotutor.capture import preload, strace
+from piotutor.errors import UsageError
+from piotutor.trace.interest import Interest
+
+WAYS = ("auto", "preload", "strace", "none")
+"""What may be asked for; ``auto`` is the first of the others that works."""
+_GIVES = {
+    "preload": "HDF5, MPI-IO and system calls, by a preloaded library",
+    "strace": "system calls only, by strace: all durations are inflated",
+    "none": "only what the application itself records",
+}
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What was chosen, and what it needs.
+
+    Attributes
+    ----------
+    how
+        ``preload``, ``strace`` or ``none``.
+    why
+        One line: what it sees, and why nothing better was taken.
+    env
+        Variables of the job.
+    argv_prefix
+        Words before the program of each rank, or before the whole job.
+    """
+
+    how: str
+    why: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    argv_prefix: tuple[str, ...] = ()
+
+
+def choose(asked: str) -> tuple[str, str]:
+    """Choose how to capture.
+
+    Parameters
+    ----------
+    asked : str
+        One of `WAYS`.
+
+    Returns
+    -------
+    tuple of str
+        ``preload``, ``strace`` or ``none``, and why.
+
+    Raises
+    ------
+    UsageError
+        It is none of these, or what is asked for by name can't be had here.
+    """
+    if asked not in WAYS:
+        raise UsageError(f"capture={asked!r} is unknown: choose one of {', '.join(WAYS)}")
+    missing: list[str] = []
+    for how, why_not in (("preload", preload.why_not), ("strace", strace.why_not)):
+        if asked not in ("auto", how):
+            continue
+        problem = why_not()
+        if not problem:
+            return how, "; ".join([_GIVES[how], *missing])
+        if asked == how:
+            raise UsageError(f"capture={how} can't be had: {problem}")
+        missing.append(problem)
+    return "none", "; ".join([_GIVES["none"], *missing])
+
+
+def prepare(
+    asked: str, run_dir: Path, interest: Interest, max_bytes: int, *, whole: bool = False
+) -> Capture:
+    """Choose how to capture a run, and make what it needs in the run directory.
+
+    Parameters
+    ----------
+    asked : str
+        One of `WAYS`.
+    run_dir : Path
+        The run directory.
+    interest : Interest
+        The files that count.
+    max_bytes : int
+        Bound of the trace file of one process.
+    whole : bool
+        Whether the words stand before the whole job (which starts its ranks itself) instead of
+        before each rank's program.
+
+    Raises
+    ------
+    UsageError
+        What is asked for by name can't be had here.
+    """
+    how, why = choose(asked)
+    if how == "preload":
+        env = preload.environment(run_dir / "trace", interest, max_bytes)
+        words = preload.argv_prefix(env)
+        return Capture(how, why, {k: v for k, v in env.items() if k != "LD_PRELOAD"}, words)
+    if how == "strace":
+        (run_dir / strace.LOGS).mkdir(mode=0o700)
+        return Capture(how, why, {}, strace.argv_prefix(run_dir, whole=whole))
+    return Capture(how, why)

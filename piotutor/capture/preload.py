@@ -1,0 +1,85 @@
+"""The interposer, loaded before a program's own libraries: where it is, and how to start with it.
+
+It is a plain shared library, built with the package where there is a compiler; nothing imports it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from piotutor.errors import UsageError
+from piotutor.trace.interest import Interest
+
+NAME = "piotutor.capture._interposer"
+_BEGIN = 'LD_PRELOAD="$0"; export LD_PRELOAD; exec "$@"'
+
+
+def library() -> Path | None:
+    """Return the path of the interposer; None where it isn't built."""
+    if not sys.platform.startswith("linux"):
+        return None
+    found = importlib.util.find_spec(NAME)
+    return Path(found.origin) if found and found.origin else None
+
+
+def why_not() -> str:
+    """Say why there is no interposer, and what to do; empty where there is one."""
+    if library() is not None:
+        return ""
+    if not sys.platform.startswith("linux"):
+        return "the interposer is for Linux only"
+    return (
+        "the interposer isn't built: install a C compiler (gcc), then piotutor again "
+        "(pip install --force-reinstall --no-deps, or make lab in a checkout)"
+    )
+
+
+def environment(
+    trace_dir: Path,
+    interest: Interest,
+    max_bytes: int,
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """Return the variables with which a program is recorded, ``LD_PRELOAD`` among them.
+
+    Parameters
+    ----------
+    trace_dir : Path
+        Where each process writes its trace file.
+    interest : Interest
+        The files that count.
+    max_bytes : int
+        Bound of one trace file.
+    inherited : mapping
+        Where an ``LD_PRELOAD`` may stand already: it is kept, after ours.
+
+    Raises
+    ------
+    UsageError
+        There is no interposer, or a path can't be handed over.
+    """
+    if library() is None:
+        raise UsageError(why_not())
+    for path in (*interest.prefixes, *interest.skip, str(trace_dir)):
+        if "\n" in path:
+            raise UsageError(f"{path!r} has a line break in it: name another path")
+    others = inherited.get("LD_PRELOAD", "")
+    return {
+        "PIOTUTOR_CAPTURE_DIR": str(trace_dir),
+        "PIOTUTOR_CAPTURE_PREFIX": "\n".join(interest.prefixes),
+        "PIOTUTOR_CAPTURE_SKIP": "\n".join(interest.skip),
+        "PIOTUTOR_CAPTURE_BYTES": str(max_bytes),
+        "LD_PRELOAD": ":".join(filter(None, (str(library()), others))),
+    }
+
+
+def argv_prefix(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words before a program that load the interposer into it, not into its launcher.
+
+    ``env`` would take a program whose path holds a ``=`` for one more variable.
+    """
+    return ("sh", "-c", _BEGIN, env["LD_PRELOAD"])

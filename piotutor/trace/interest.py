@@ -1,0 +1,79 @@
+"""Which files' operations are recorded below a program: the same rules for every capture.
+
+The interposer has them too, in ``piotutor/capture/interposer/names.c``; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BELOW = ("/proc", "/sys")
+"""Trees of which nothing is recorded; of ``/dev`` only what lies in ``/dev/shm`` is."""
+STARTS = tuple(
+    f"/dev/shm/{name}"
+    for name in ("mpich_sh", "vader_segment", "sm_segment", "osc_rdma", "psm", "ucx")
+)
+"""MPI's shared memory."""
+ENDS = (".so", ".py", ".pyc", ".pth", "._pth", "/pyvenv.cfg")
+"""Shared libraries; what Python reads to run a program, the program itself included."""
+CONTAINS = (".so.", "/__pycache__/", "/site-packages/", "/dist-packages/")
+C_LIBRARY = (
+    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group"),
+    *("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/localtime", "/etc/gai.conf"),
+    *("/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale", "/usr/lib/gconv"),
+)
+"""What the C library opens for itself: strace sees that too, the interposer doesn't."""
+
+
+@dataclass(frozen=True)
+class Interest:
+    """The files whose operations are recorded.
+
+    Attributes
+    ----------
+    prefixes
+        Only files whose absolute paths begin with one of these; empty for all.
+    skip
+        Files and trees that never count, besides those of the rules above.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        prefixes: Iterable[str | os.PathLike[str]] = (),
+        skip: Iterable[str | os.PathLike[str]] = (),
+    ) -> Interest:
+        """Return the interest in some places; relative ones are taken from here."""
+        return cls(tuple(map(_absolute, prefixes)), tuple(map(_absolute, skip)))
+
+    def __contains__(self, path: str) -> bool:
+        """Say whether a file's operations are recorded, by its absolute path."""
+        known = self._known.get(path)
+        if known is None:
+            known = self._known[path] = self._look(path)
+        return known
+
+    def _look(self, path: str) -> bool:
+        if self.prefixes and not path.startswith(self.prefixes):
+            return False
+        if _is_below(path, "/dev") and not _is_below(path, "/dev/shm"):
+            return False
+        ruled_out = path.startswith(STARTS) or path.endswith(ENDS)
+        ruled_out |= any(word in path for word in CONTAINS)
+        return not ruled_out and not any(_is_below(path, tree) for tree in (*BELOW, *self.skip))
+
+
+def _is_below(path: str, tree: str) -> bool:
+    tree = tree.rstrip("/") or "/"
+    return path == tree or path.startswith(tree if tree == "/" else f"{tree}/")
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    return os.path.normpath(Path(path).expanduser().absolute())
