@@ -16,8 +16,8 @@ from piotutor.plots.latency import plot_latency
 from piotutor.plots.tank import plot_tank
 from piotutor.plots.throughput import plot_throughput
 from piotutor.plots.timeline import plot_timeline
-from piotutor.results import Run
-from piotutor.units import format_count, format_rate, format_seconds, format_size
+from piotutor.results import Run, phase_cells
+from piotutor.units import format_count, format_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,18 +133,10 @@ def _head(run: Run) -> Iterator[str]:
 def _numbers(run: Run) -> Iterator[str]:
     result = run.result
     yield "<h2>Numbers</h2>"
-    header = (
-        "phase",
-        "repetition",
-        "bytes",
-        "operations",
-        "time",
-        "bandwidth",
-        "p50",
-        "p95",
-        "p99",
-    )
-    yield _table("Phases", map(_phase, result["phases"]), header)
+    quantiles = ("p50", "p95", "p99")
+    header = ("phase", "repetition", "bytes", "operations", "time", "bandwidth", *quantiles)
+    phases = [phase_cells(phase, quantiles) for phase in result["phases"]]
+    yield _table("Phases", phases, header)
     yield f"<p>{_verified(result)}</p>"
     layers = [
         (f"{layer} {op}", format_count(found["operations"]), format_size(found["bytes"]))
@@ -157,19 +149,6 @@ def _numbers(run: Run) -> Iterator[str]:
         for t in result["targets"]
     ]
     yield _table("Targets", targets, ("target", "operations", "bytes"))
-
-
-def _phase(phase: Mapping[str, Any]) -> tuple[str, ...]:
-    latency = phase["latency"] or {}
-    return (
-        phase["op"],
-        str(phase["repetition"]),
-        format_size(phase["bytes"]),
-        format_count(phase["operations"]),
-        format_seconds(phase["seconds"]),
-        format_rate(phase["bandwidth"]),
-        *(format_seconds(latency[q]) if latency else "-" for q in ("p50", "p95", "p99")),
-    )
 
 
 def _verified(result: Mapping[str, Any]) -> str:

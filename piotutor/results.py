@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,20 @@ def collect(directory: Path) -> Run:
     problem = _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
+
+
+def phase_cells(phase: Mapping[str, Any], quantiles: Iterable[str]) -> tuple[str, ...]:
+    """Return a phase of a result as the cells of a table's row, with these latencies."""
+    latency = phase["latency"] or {}
+    return (
+        phase["op"],
+        str(phase["repetition"]),
+        units.format_size(phase["bytes"]),
+        units.format_count(phase["operations"]),
+        units.format_seconds(phase["seconds"]),
+        units.format_rate(phase["bandwidth"]),
+        *(units.format_seconds(latency[name]) if latency else "-" for name in quantiles),
+    )
 
 
 def read_output(directory: Path) -> str:

@@ -61,6 +61,11 @@ RULES: tuple[tuple[Callable[[Workload], bool], str], ...] = (
         "stonewall_wear_out (-O stoneWallingWearOut=1) needs a deadline: add -D with seconds",
     ),
     (
+        lambda w: w.api == "NULL" and (w.verify_write or w.verify_read),
+        "verify_write (-W) and verify_read (-R) compare data, and -a NULL keeps none: "
+        "drop them, or take -a POSIX",
+    ),
+    (
         lambda w: w.verify_read and not w.write and w.signature is None,
         "verify_read (-R) without write (-w) can't know what was written: "
         "add -w, or give the signature (-G) of the run that wrote",

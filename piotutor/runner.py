@@ -17,11 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piotutor import preparation, results, rundir
+from piotutor import launch, preparation, results, rundir
 from piotutor.errors import UsageError
 from piotutor.ior import parse
-from piotutor.launch import guard, limits
-from piotutor.launch.local import Local
+from piotutor.launch import Launcher, guard, limits
 from piotutor.results import Run
 from piotutor.trace import Follower
 from piotutor.units import parse_size
@@ -176,7 +175,7 @@ def start(
     limit: int | str = limits.DATA,
     max_ranks: int | None = None,
     sample: bool = True,
-    launcher: Local | None = None,
+    launcher: Launcher | None = None,
     fault: Mapping[str, Any] | None = None,
 ) -> Job:
     """Start a workload and return at once.
@@ -196,7 +195,7 @@ def start(
         The most ranks: ``PIOTUTOR_MAX_RANKS``, or 16.
     sample : bool
         Whether to watch the page cache and the device meanwhile.
-    launcher : Local, optional
+    launcher : Launcher, optional
         What starts the ranks; found if not given.
     fault : mapping, optional
         A fault that a rank is to produce, for tests: see `piotutor.kernels.job.Job`.
@@ -226,7 +225,7 @@ def _start(workload: Workload, options: preparation.Options) -> Job:
     limits.check(workload, limit=options.limit, ranks=options.ranks)
     for pool in preparation.pools(state, options.ranks):
         pool.check(workload.num_tasks)
-    launcher = options.launcher or Local.find(state)
+    launcher = options.launcher or launch.find(cache=state)
     launcher.check(workload)
     with rundir.new(state, workload.api) as (run_dir, lock):
         data = preparation.place(workload, state, run_dir, options.directory)

@@ -75,15 +75,22 @@ def living(state):
 
 @pytest.fixture
 def spotless(request, state, eventually, living):
-    """Check after a test that no process, no data and no shared memory of it is left."""
+    """Check after a test that no process, data, shared memory or file of MPI's is left."""
     since = time.time()
     yield
     eventually(lambda: not living())
     if request.node.get_closest_marker("mpi"):
         eventually(lambda: not guard.orphans(since))
+        eventually(lambda: not descriptions(since))
     runs = {f"piotutor-{path.name}" for path in (state / "runs").glob("*")}
     eventually(lambda: not runs & {path.name for path in Path(tempfile.gettempdir()).iterdir()})
     eventually(lambda: not list((state / "scratch").glob("*")))
+
+
+def descriptions(since):
+    """Return the files in which MPICH's mpiexec described the machine to its ranks."""
+    found = [path.stat() for path in Path("/tmp").glob("hydra_hwloc_xmlfile_*")]
+    return [file for file in found if file.st_uid == os.geteuid() and file.st_ctime >= since]
 
 
 def wait_until(check, seconds=30.0):

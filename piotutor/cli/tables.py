@@ -7,8 +7,8 @@ from typing import Any
 
 from piotutor import ior
 from piotutor.cli.output import table
-from piotutor.results import Run
-from piotutor.units import format_count, format_rate, format_seconds, format_size
+from piotutor.results import Run, phase_cells
+from piotutor.units import format_count, format_size
 
 _FROM = {
     "direct": "read past the page cache",
@@ -43,20 +43,7 @@ def badge(run: Run) -> str:
 
 def _phases(phases: list[dict[str, Any]]) -> str:
     header = ("phase", "repetition", "bytes", "operations", "seconds", "bandwidth", "p50", "p99")
-    return table(header, [_phase(phase) for phase in phases])
-
-
-def _phase(phase: dict[str, Any]) -> tuple[str, ...]:
-    latency = phase["latency"] or {}
-    return (
-        phase["op"],
-        str(phase["repetition"]),
-        format_size(phase["bytes"]),
-        format_count(phase["operations"]),
-        format_seconds(phase["seconds"]),
-        format_rate(phase["bandwidth"]),
-        *(format_seconds(latency[name]) if latency else "-" for name in ("p50", "p99")),
-    )
+    return table(header, [phase_cells(phase, ("p50", "p99")) for phase in phases])
 
 
 def _layers(layers: dict[str, dict[str, dict[str, int]]]) -> str:

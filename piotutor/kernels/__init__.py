@@ -6,8 +6,7 @@ A new kernel is one file here, one line in `KERNELS` and a short subclass of
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from piotutor import lookup
 from piotutor.errors import UsageError
 from piotutor.kernels.base import Kernel
 
@@ -28,11 +27,8 @@ def kernel_class(api: str) -> type[Kernel]:
     UsageError
         For an unknown interface, or one whose libraries can't be loaded here.
     """
-    if api not in KERNELS:
-        raise UsageError(f"api {api!r} is unknown: choose one of {', '.join(KERNELS)}")
-    module, _, name = KERNELS[api].partition(":")
     try:
-        found: type[Kernel] = getattr(import_module(module), name)
+        found: type[Kernel] = lookup.find(KERNELS, "api", api)
     except ImportError as error:
         advice = "`piotutor doctor` says how to get what is missing"
         raise UsageError(f"api {api} can't be used here ({error}): {advice}") from error

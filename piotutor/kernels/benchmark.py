@@ -123,8 +123,6 @@ class Rank:
     def __init__(self, job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> None:
         work = job.workload
         kind = kernel_class(work.api)
-        if (work.verify_write or work.verify_read) and not kind.keeps_data:
-            raise UsageError(f"api {work.api} keeps no data: leave out -W and -R")
         self.job = job
         self.comm = comm
         self.evict = evict

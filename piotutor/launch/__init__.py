@@ -6,11 +6,10 @@ A new launcher is one file here, one line in `LAUNCHERS` and a short subclass of
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from piotutor.errors import UsageError
+from piotutor import lookup
 
 if TYPE_CHECKING:
     from piotutor.launch.local import Ranks
@@ -49,8 +48,5 @@ def find(name: str = "local", cache: Path | None = None) -> Launcher:
     UsageError
         There is none of that name.
     """
-    if name not in LAUNCHERS:
-        raise UsageError(f"launcher {name!r} is unknown: choose one of {', '.join(LAUNCHERS)}")
-    module, _, attribute = LAUNCHERS[name].partition(":")
-    found: Launcher = getattr(import_module(module), attribute).find(cache)
+    found: Launcher = lookup.find(LAUNCHERS, "launcher", name).find(cache)
     return found

@@ -42,7 +42,11 @@ _OPENMPI = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "PRTE_MCA_hwloc_default_binding_policy": "none",
 }
-_ENVIRONMENT: dict[str, dict[str, str]] = {"openmpi": _OPENMPI, "mpich": {}, "": {}}
+# MPICH's mpiexec describes the machine to its ranks in /tmp/hydra_hwloc_xmlfile_*, whatever TMPDIR
+# says, and leaves the file there when it is killed. It makes none where a file is named already;
+# none has an empty name, so that each rank looks at the machine itself.
+_MPICH = {"HWLOC_XMLFILE": ""}
+_ENVIRONMENT: dict[str, dict[str, str]] = {"openmpi": _OPENMPI, "mpich": _MPICH, "": {}}
 
 _ASK_LIBRARY = """
 import mpi4py

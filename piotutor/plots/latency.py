@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from piotutor.metrics import Latency, durations, quantiles
 from piotutor.plots.style import (
     INK,
+    Recipe,
     Style,
-    Words,
     badge,
     empty,
     handle,
     hatched,
-    picture,
     rank_looks,
     top_legend,
 )
@@ -129,9 +127,8 @@ def plot_latency(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = latency_data(data, **options) if isinstance(data, Trace) else data
-    words = Words(latency_finding(data), data.badge, latency_alt(data))
-    return picture(partial(_draw, data), words, ax, style)
+    recipe = Recipe(latency_data, latency_finding, latency_alt, _draw)
+    return recipe.plot(data, ax, style, options)
 
 
 def _draw(data: LatencyData, ax: Axes) -> None:

@@ -10,9 +10,10 @@ import html
 import io
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import matplotlib as mpl
@@ -209,6 +210,28 @@ def picture(
         figure = style.figure(height)
         draw(figure.subplots())
         return finish(figure, words, style)
+
+
+class Recipe(NamedTuple):
+    """The functions of a picture with one panel.
+
+    `data` makes a trace's numbers, which have a ``badge``; `finding`, `alt`, `draw` and `height`
+    (in inches) make title, text alternative, picture and its height of them.
+    """
+
+    data: Callable[..., Any]
+    finding: Callable[[Any], str]
+    alt: Callable[[Any], str]
+    draw: Callable[[Any, Axes], None]
+    height: Callable[[Any], float] = lambda _data: 4.4
+
+    def plot(
+        self, data: Any, ax: Axes | None, style: Style | None, options: Mapping[str, Any]
+    ) -> Figure:
+        """Draw numbers, or a trace's, which `options` belong to."""
+        data = self.data(data, **options) if isinstance(data, Trace) else data
+        words = Words(self.finding(data), data.badge, self.alt(data))
+        return picture(partial(self.draw, data), words, ax, style, self.height(data))
 
 
 def badge(trace: Trace) -> str:

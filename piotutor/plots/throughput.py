@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,12 @@ from piotutor.metrics import PhaseResult, distinct, phases, transfers
 from piotutor.plots import bins
 from piotutor.plots.style import (
     INK,
+    Recipe,
     Style,
-    Words,
     badge,
     byte_axis,
     empty,
     hatched,
-    picture,
     rank_legend,
     rank_looks,
     scaled,
@@ -164,9 +162,8 @@ def plot_throughput(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = throughput_data(data, **options) if isinstance(data, Trace) else data
-    words = Words(throughput_finding(data), data.badge, throughput_alt(data))
-    return picture(partial(_draw, data), words, ax, style)
+    recipe = Recipe(throughput_data, throughput_finding, throughput_alt, _draw)
+    return recipe.plot(data, ax, style, options)
 
 
 def _draw(data: ThroughputData, ax: Axes) -> None:

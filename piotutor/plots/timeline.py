@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,12 @@ from piotutor.plots import bins
 from piotutor.plots.style import (
     KINDS,
     Look,
+    Recipe,
     Style,
-    Words,
     badge,
     empty,
     handle,
     hatched,
-    picture,
     scaled,
     time_axis,
     top_legend,
@@ -166,10 +164,12 @@ def plot_timeline(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = timeline_data(data, **options) if isinstance(data, Trace) else data
-    words = Words(timeline_finding(data), data.badge, timeline_alt(data))
-    height = min(6.0, 2.4 + 0.45 * len(data.ranks))
-    return picture(partial(_draw, data), words, ax, style, height)
+    recipe = Recipe(timeline_data, timeline_finding, timeline_alt, _draw, _height)
+    return recipe.plot(data, ax, style, options)
+
+
+def _height(data: TimelineData) -> float:
+    return min(6.0, 2.4 + 0.45 * len(data.ranks))
 
 
 def _draw(data: TimelineData, ax: Axes) -> None:

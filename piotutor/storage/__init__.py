@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from piotutor.errors import UsageError
+from piotutor import lookup
 
 
 class Storage(Protocol):
@@ -61,8 +60,5 @@ def at(path: str | os.PathLike[str], name: str = "local") -> Storage:
     UsageError
         There is none of that name.
     """
-    if name not in STORAGES:
-        raise UsageError(f"storage {name!r} is unknown: choose one of {', '.join(STORAGES)}")
-    module, _, attribute = STORAGES[name].partition(":")
-    found: Storage = getattr(import_module(module), attribute)(Path(path))
+    found: Storage = lookup.find(STORAGES, "storage", name)(Path(path))
     return found

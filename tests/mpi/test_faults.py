@@ -61,6 +61,8 @@ CONFLICTS = [
     ("-z -z -z", "-z"),
     ("-w -z -z -W", "-W"),
     ("-R", "-R"),
+    ("-a NULL -w -W", "keeps none"),
+    ("-a NULL -w -R", "keeps none"),
     ("--posix.odirect -a MPIIO", "odirect"),
     ("--mpiio.useFileView -a POSIX", "useFileView"),
     ("--mpiio.useStridedDatatype -a MPIIO", "useFileView"),
@@ -316,11 +318,6 @@ def test_direct_io_in_pieces_that_are_too_small(mpi, tmp_path):
     with pytest.raises(UsageError, match=r"rank [01]: .*direct|O_DIRECT|multiple"):
         runner.run_sync(work, directory=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state"]
-
-
-def test_verifying_what_keeps_no_data(mpi):
-    with pytest.raises(UsageError, match="NULL keeps no data"):
-        runner.run_sync(Workload(api="NULL", write=True, verify_write=True, **SMALL))
 
 
 def test_space_is_checked_first(capfd, monkeypatch):

@@ -14,11 +14,12 @@ import piotutor
 ROOT = Path(piotutor.__file__).parent
 # From the bottom up. A row may import itself and the rows before it.
 ROWS = (
-    ("errors", "units"),
+    ("errors", "lookup", "units"),
     ("hints", "option", "rules", "workload"),
     ("ior", "rand", "pattern", "layout", "content"),
     ("trace",),
     ("metrics",),
+    ("metrics_layers",),
     ("engine",),
     ("kernels",),
     ("capture",),

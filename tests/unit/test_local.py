@@ -22,7 +22,7 @@ def test_command_line():
         *("/opt/mpiexec", "-n", "4", "wrap", "-x"),
         *("/venv/python", "-m", "mpi4py", "-m", "piotutor.launch.worker", "/run/job.json"),
     ]
-    assert launcher.env() == {}
+    assert launcher.env() == {"HWLOC_XMLFILE": ""}  # no /tmp/hydra_hwloc_xmlfile_*
 
 
 def test_command_line_without_mpi():

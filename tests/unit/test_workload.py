@@ -117,6 +117,8 @@ REFUSED = [
     ({"verify_read": True, "read": True}, "give the signature (-G)"),
     # what would be silently wrong
     ({"use_strided_datatype": True, "api": "MPIIO"}, "add --mpiio.useFileView"),
+    ({"api": "NULL", "write": True, "verify_write": True}, "-a NULL keeps none"),
+    ({"api": "NULL", "write": True, "verify_read": True}, "-a NULL keeps none"),
     ({"stonewall_wear_out": True}, "add -D with seconds"),
     ({"random_offset": 2, "write": True, "verify_write": True}, "leaves blocks unwritten"),
     ({"api": "HDF5", "chunk_size": 2**20}, "larger than a segment's dataset"),
