@@ -49,7 +49,7 @@ class PhaseResult:
     bandwidth : float
         ``bytes / seconds``; 0 where nothing took time.
     latency : Latency or None
-        Of single transfers; None where there are none.
+        Of single transfers; None where there are none, or strace inflated them.
     start, end : int
         When it began and ended, in ns of the trace's clock.
     """
@@ -86,14 +86,68 @@ class Imbalance:
     slowest: int
 
 
-def transfers(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
-    """Return the mask of the transfers of one layer; reads and writes, or only `op`."""
+def top_layer(trace: Trace) -> Layer:
+    """Return the highest layer that moved bytes: the application, where it was recorded.
+
+    Of a program that isn't ours, and of an imported trace, it is what stands for the application.
+    """
+    kinds = set()
+    moved = trace.where(op=TRANSFERS, without=Flag.PART)
+    for (layer,) in trace.blocks(moved, "layer"):
+        kinds.update(few(layer).tolist())
+        if Layer.APP in kinds:
+            break
+    return Layer(min(kinds, default=Layer.APP))
+
+
+def transfers(trace: Trace, op: int | None = None, layer: int | None = None) -> np.ndarray:
+    """Return the mask of the transfers of one layer; reads and writes, or only `op`.
+
+    The layer is the application's, or the top one there is, if none is given: everywhere here.
+    """
+    layer = top_layer(trace) if layer is None else layer
     return trace.where(layer=layer, op=TRANSFERS if op is None else op, without=Flag.PART)
 
 
 def phases(trace: Trace) -> list[PhaseResult]:
-    """Return the write and read phases of the application, in the order they ran."""
-    return [_phase(trace, mask, op, repetition) for op, repetition, mask in _each_phase(trace)]
+    """Return the write and read phases, in the order they ran.
+
+    Of a trace without records of the application it is one of each kind at most, in the top
+    layer: from the first open to the last close of what was written, or read.
+    """
+    layer = top_layer(trace)
+    each = _each_phase(trace) if layer == Layer.APP else _top_phases(trace, layer)
+    return [_phase(trace, mask, op, repetition) for op, repetition, mask in each]
+
+
+def _top_phases(trace: Trace, layer: Layer) -> Iterator[tuple[Op, int, np.ndarray]]:
+    """Yield the phases that a layer's calls make up, the first first."""
+    masks = {op: transfers(trace, op, layer) for op in TRANSFERS}
+    for op in sorted((op for op in masks if masks[op].any()), key=lambda op: masks[op].argmax()):
+        yield op, 0, masks[op] | _around(trace, masks[op], layer)
+
+
+def _around(trace: Trace, moved: np.ndarray, layer: Layer) -> np.ndarray:
+    """Return the mask of the opens before transfers and the closes after them.
+
+    Of a file that a rank opens several times, those next to its transfers of this kind.
+    """
+    whose = trace.column("rank").astype(np.int64) << 32 | trace.column("file").astype(np.uint32)
+    start, end = trace.columns("start", "end")
+    names, place = np.unique(whose[moved], return_inverse=True)
+    first, last = np.full(len(names), 2**62), np.full(len(names), -(2**62))
+    np.minimum.at(first, place, start[moved])
+    np.maximum.at(last, place, end[moved])
+    mask = np.zeros(len(trace), bool)
+    for op, nearest in ((Op.OPEN, np.maximum), (Op.CLOSE, np.minimum)):
+        at = np.flatnonzero(trace.where(layer=layer, op=op) & np.isin(whose, names))
+        group = np.searchsorted(names, whose[at])
+        fits = start[at] <= first[group] if op == Op.OPEN else end[at] >= last[group]
+        at, group = at[fits], group[fits]
+        best = np.full(len(names), -1 if op == Op.OPEN else len(trace))
+        nearest.at(best, group, at)
+        mask[best[(best >= 0) & (best < len(trace))]] = True
+    return mask
 
 
 def _each_phase(trace: Trace) -> Iterator[tuple[Op, int, np.ndarray]]:
@@ -131,6 +185,7 @@ def few(values: np.ndarray) -> np.ndarray:
 
 def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:
     moved = mask & trace.where(op=op, without=Flag.PART)
+    inflated = moved & ~trace.where(without=Flag.INFLATED)
     size, took = 0, [np.empty(0, np.int64)]
     for start, end, result in trace.blocks(moved, "start", "end", "result"):
         size += int(np.maximum(result, 0).sum())
@@ -148,7 +203,7 @@ def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResu
         operations=len(lengths),
         seconds=seconds,
         bandwidth=size / seconds if seconds > 0 else 0.0,
-        latency=quantiles(lengths),
+        latency=None if inflated.any() else quantiles(lengths),
         start=began,
         end=ended,
     )
@@ -168,15 +223,16 @@ def quantiles(took: np.ndarray) -> Latency | None:
     return Latency(p50, p95, p99, int(took.max()) / 1e9, float(took.mean()) / 1e9)
 
 
-def durations(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> np.ndarray:
+def durations(trace: Trace, op: int | None = None, layer: int | None = None) -> np.ndarray:
     """Return how long each transfer took, in ns, without those that a tracer inflated."""
+    layer = top_layer(trace) if layer is None else layer
     wanted = TRANSFERS if op is None else op
     mask = trace.where(layer=layer, op=wanted, without=Flag.PART | Flag.INFLATED)
     took = [end - start for start, end in trace.blocks(mask, "start", "end")]
     return np.concatenate([np.empty(0, np.int64), *took])
 
 
-def latency(trace: Trace, op: int | None = None, layer: int = Layer.APP) -> Latency | None:
+def latency(trace: Trace, op: int | None = None, layer: int | None = None) -> Latency | None:
     """Summarise how long the transfers of one layer took; None where there are none."""
     return quantiles(durations(trace, op, layer))
 
@@ -230,7 +286,7 @@ def sum_by(place: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
 
 
 def imbalance(trace: Trace, op: int | None = None) -> Imbalance | None:
-    """Tell how unevenly the transfers of the application fell on ranks; None without any."""
+    """Tell how unevenly the top layer's transfers fell on ranks; None without any."""
     mask = transfers(trace, op)
     rank = trace.column("rank")[mask]
     if not len(rank):
@@ -247,7 +303,7 @@ def _over_mean(values: np.ndarray) -> float:
 
 
 def unaligned_share(
-    trace: Trace, unit: int, op: int | None = None, layer: int = Layer.APP
+    trace: Trace, unit: int, op: int | None = None, layer: int | None = None
 ) -> float:
     """Share of transfers that begin or end inside a unit (a page, a stripe, a lock unit).
 
@@ -258,8 +314,8 @@ def unaligned_share(
         Bytes of a unit.
     op : Op, optional
         Only reads or only writes.
-    layer : Layer
-        Whose transfers.
+    layer : Layer, optional
+        Whose transfers: the application's, or those of the top layer there is.
 
     Returns
     -------
