@@ -12,7 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from piotutor.metrics import distinct
+from piotutor.metrics import distinct, top_layer
 from piotutor.plots import style
 from piotutor.plots.extents import (
     SHAPE,
@@ -30,7 +30,7 @@ _LINES = 200  # more grid lines than these would be a grey area
 
 
 def chosen(
-    trace: Trace, op: str | None, repetition: int | None, layer: int = Layer.APP
+    trace: Trace, op: str | None, repetition: int | None, layer: int | None = None
 ) -> tuple[str, np.ndarray]:
     """Choose the transfers to draw: one kind, one repetition, the extents of strided calls.
 
@@ -41,8 +41,8 @@ def chosen(
         ``write`` or ``read``; by default writes, where there are any.
     repetition : int, optional
         By default the first.
-    layer : Layer
-        Whose transfers.
+    layer : Layer, optional
+        Whose transfers: by default the top layer's.
 
     Returns
     -------
@@ -50,6 +50,7 @@ def chosen(
     mask : numpy.ndarray
         Verification is left out, and each call whose extents are known.
     """
+    layer = top_layer(trace) if layer is None else layer
     if op is None:
         op = "write" if trace.where(layer=layer, op=Op.WRITE).any() else "read"
     mask = trace.where(layer=layer, op=Op[op.upper()])
@@ -80,7 +81,7 @@ def access_map_data(
     op: str | None = None,
     against: str = "time",
     repetition: int | None = None,
-    layer: int = Layer.APP,
+    layer: int | None = None,
     grid: int | None = None,
     grid_name: str = "page",
     shape: tuple[int, int] = SHAPE,
@@ -96,8 +97,8 @@ def access_map_data(
         ``time`` (offset over time) or ``rank`` (one row for each rank).
     repetition : int, optional
         By default the first.
-    layer : Layer
-        Whose transfers.
+    layer : Layer, optional
+        Whose transfers: by default the top layer's.
     grid : int, optional
         Bytes of a page, stripe or lock unit, for grid lines and the share of unaligned records.
     grid_name : str

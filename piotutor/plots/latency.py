@@ -23,7 +23,7 @@ from piotutor.plots.style import (
     rank_looks,
     top_legend,
 )
-from piotutor.trace import Layer, Op, Trace
+from piotutor.trace import Op, Trace
 from piotutor.units import format_seconds
 
 _PER_DECADE = 20
@@ -52,8 +52,8 @@ class LatencyData:
     badge: str
 
 
-def latency_data(trace: Trace, *, layer: int = Layer.APP) -> LatencyData:
-    """Compute a latency histogram of the transfers of one layer.
+def latency_data(trace: Trace, *, layer: int | None = None) -> LatencyData:
+    """Compute a latency histogram of the transfers of one layer, by default the top one.
 
     Durations that the capture itself made longer (``INFLATED``) are left out.
     """

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from piotutor.metrics import transfers
+from piotutor.metrics import top_layer, transfers
 from piotutor.plots import bins
 from piotutor.plots.style import badge
 from piotutor.trace import UNKNOWN, Layer, Op, Trace
@@ -104,8 +104,8 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     steps : int
         Points of the application's curves. They are exact there: every call counts.
     """
-    app = trace.where(layer=Layer.APP) & ~trace.where(op=Op.SAMPLE)
-    began, called = trace.span(app) or (int(trace.records["start"][:1].sum()),) * 2
+    calls = trace.where(layer=top_layer(trace)) & ~trace.where(op=Op.SAMPLE)
+    began, called = trace.span(calls) or (int(trace.records["start"][:1].sum()),) * 2
     device = _device(trace, began)
     files = _files(trace, began)
     sampled = max(began, (trace.span(trace.where(op=Op.SAMPLE)) or (0, 0))[1])
@@ -195,8 +195,7 @@ def _marks(
         return []
     writes = transfers(trace, Op.WRITE)
     last = max(began, (trace.span(writes) or (0, 0))[1])
-    aux = trace.records["aux"][np.flatnonzero(writes & (trace.column("end") == last))[0]]
-    phase = trace.where(layer=Layer.APP) & (trace.column("aux") == aux)
+    phase = _same_phase(trace, np.flatnonzero(writes & (trace.column("end") == last))[0])
     first, ended = trace.span(phase) or (last, last)
     blocks = trace.blocks(writes & phase, "result")
     size = sum(int(np.maximum(result, 0).sum()) for (result,) in blocks)
@@ -219,13 +218,23 @@ def _marks(
     return marks
 
 
+def _same_phase(trace: Trace, place: int) -> np.ndarray:
+    """Return the mask of the calls in a record's phase; without an application, of all."""
+    layer = int(trace.records["layer"][place])
+    calls: np.ndarray = trace.where(layer=layer) & ~trace.where(op=Op.SAMPLE)
+    if layer == Layer.APP:
+        calls &= trace.column("aux") == trace.records["aux"][place]
+    return calls
+
+
 def _undisturbed(trace: Trace, closed: int) -> int:
     """Return until when nobody cleans or removes the pages of files closed at `closed`.
 
     Between a write phase and the next one, files are synced and evicted; that isn't recorded.
     """
     first = bisect_left(trace.records["start"], closed)
-    later = trace.records[first:][trace.where(layer=Layer.APP)[first:]]
+    calls = trace.where(layer=top_layer(trace)) & ~trace.where(op=Op.SAMPLE)
+    later = trace.records[first:][calls[first:]]
     if np.isin(later["op"], (Op.OPEN, Op.READ)).any():
         return closed
     return int(later["start"].min(initial=closed + 10**12))

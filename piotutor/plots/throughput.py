@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from piotutor.metrics import PhaseResult, distinct, phases, transfers
+from piotutor.metrics import PhaseResult, distinct, phases, top_layer, transfers
 from piotutor.plots import bins
 from piotutor.plots.style import (
     INK,
@@ -59,7 +59,7 @@ class ThroughputData:
     badge: str
 
 
-def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -> ThroughputData:
+def throughput_data(trace: Trace, *, steps: int = 150, layer: int | None = None) -> ThroughputData:
     """Compute throughput over time.
 
     Parameters
@@ -67,8 +67,8 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -
     trace : Trace
     steps : int
         Number of time bins.
-    layer : Layer
-        Whose transfers; verification is left out.
+    layer : Layer, optional
+        Whose transfers: by default the top layer's; verification is left out.
     """
     found = phases(trace)
     masks = {op: moved(trace, op, layer) for op in (Op.WRITE, Op.READ)}
@@ -96,8 +96,9 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int = Layer.APP) -
     return ThroughputData(edges, ranks, rate, found, began, badge(trace))
 
 
-def moved(trace: Trace, op: int, layer: int = Layer.APP) -> np.ndarray:
+def moved(trace: Trace, op: int, layer: int | None = None) -> np.ndarray:
     """Return the mask of the transfers of one kind, without verification."""
+    layer = top_layer(trace) if layer is None else layer
     mask = transfers(trace, op, layer)
     if layer == Layer.APP:
         aux = trace.column("aux")

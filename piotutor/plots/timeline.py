@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from piotutor.metrics import distinct
+from piotutor.metrics import distinct, top_layer
 from piotutor.plots import bins
 from piotutor.plots.style import (
     KINDS,
@@ -26,7 +26,7 @@ from piotutor.plots.style import (
     time_axis,
     top_legend,
 )
-from piotutor.trace import Flag, Layer, Op, Trace
+from piotutor.trace import Flag, Op, Trace
 from piotutor.units import format_seconds
 
 _KIND_OF = {
@@ -72,7 +72,7 @@ class TimelineData:
         return shares
 
 
-def timeline_data(trace: Trace, *, steps: int = 600, layer: int = Layer.APP) -> TimelineData:
+def timeline_data(trace: Trace, *, steps: int = 600, layer: int | None = None) -> TimelineData:
     """Compute how each rank spent its time.
 
     Parameters
@@ -80,9 +80,10 @@ def timeline_data(trace: Trace, *, steps: int = 600, layer: int = Layer.APP) -> 
     trace : Trace
     steps : int
         Number of time bins.
-    layer : Layer
-        Whose calls.
+    layer : Layer, optional
+        Whose calls: by default the top layer's.
     """
+    layer = top_layer(trace) if layer is None else layer
     table = np.full(256, -1, np.int8)
     for op, name in _KIND_OF.items():
         table[op] = _NAMES.index(name)
