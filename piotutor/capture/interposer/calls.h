@@ -17,7 +17,7 @@
 
 #define STDIO_CALLS(X) \
     X(64, fopen) X(65, freopen) X(66, fclose) X(67, fread) X(68, fwrite) X(69, fgets) \
-    X(70, fputs) X(71, fprintf) X(72, fscanf) X(73, getline) X(74, fseek) X(75, fflush) \
+    X(70, fputs) X(71, fprintf) X(73, getline) X(74, fseek) \
     X(76, stdio)
 
 #define MPIIO_CALLS(X) \

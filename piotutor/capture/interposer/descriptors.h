@@ -38,6 +38,11 @@ void descriptor_flags(struct descriptor *d, int flags);
 void descriptor_close(int fd);
 void descriptor_copy(int from, int to);
 
+int descriptor_copied(int from, int to); /* after a dup, whose result it returns */
+
+/* Index of the name of a file just opened (fd -1: in vain), or -1 if it isn't of interest. */
+int32_t opened_file(int fd, int directory, const char *path);
+
 /* Where a call that moved the position by `moved` bytes began; -1: it can't be told. */
 int64_t position_before(int fd, struct descriptor *d, int64_t moved);
 

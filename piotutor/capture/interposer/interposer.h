@@ -177,22 +177,20 @@ const char *keep_text(const char *text);    /* a copy that is never freed; NULL:
 void *real(const char *name);
 void *real_near(const char *name, const void *caller);
 
-struct real {
-    const char *name;
-    void **place;
-};
-
-/* REAL(int, close, (int)) declares `real_close()`, the function that our NAME stands before. The constructor finds them all,
- * so that none is looked for in a signal handler; a call before the constructor finds its own. */
+/* REAL(int, close, (int)) declares `real_close()`, the function that our close stands before. Each
+ * is found by a constructor, so that none is looked for in a signal handler; a call before that
+ * finds its own. */
 #define REAL(type, name, parameters) \
     static type(*found_##name) parameters; \
-    static const struct real entry_##name __attribute__((section("piotutor_reals"), used)) \
-    = {#name, (void **)&found_##name}; \
     static inline type(*real_##name(void)) parameters \
     { \
         if (unlikely(!found_##name)) \
             *(void **)&found_##name = real(#name); \
         return found_##name; \
+    } \
+    __attribute__((constructor)) static void find_##name(void) \
+    { \
+        real_##name(); \
     }
 
 #endif

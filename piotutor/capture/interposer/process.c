@@ -13,9 +13,6 @@ __thread struct thread me;
 struct process *process;
 struct settings settings;
 
-extern const struct real __start_piotutor_reals[] __attribute__((visibility("hidden")));
-extern const struct real __stop_piotutor_reals[] __attribute__((visibility("hidden")));
-
 static int64_t number(const char *text, int64_t otherwise)
 {
     char *end;
@@ -112,12 +109,7 @@ void process_start(void)
 
 __attribute__((constructor)) static void construct(void)
 {
-    int error = errno;
-    for (const struct real *one = __start_piotutor_reals; one < __stop_piotutor_reals; one++)
-        if (!*one->place)
-            *one->place = real(one->name);
     process_start();
-    errno = error;
 }
 
 __attribute__((destructor)) static void destruct(void)

@@ -1,0 +1,65 @@
+/* Calls that move bytes from one descriptor to another: a read of the one, a write of the other. */
+#include "descriptors.h"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+/* One end of such a call; `offset` is the program's, which the call has moved on, or NULL. */
+struct side {
+    int fd;
+    const off64_t *offset;
+    enum op op;
+};
+
+static void tell(struct call call, struct side side, struct what what)
+{
+    struct descriptor *d = descriptor(side.fd);
+    if (!d)
+        return;
+    int64_t moved = what.result > 0 ? what.result : 0;
+    what.op = side.op;
+    what.flags = d->flags & FLAG_DIRECT;
+    what.file = descriptor_file(d);
+    if (!side.offset)
+        what.offset = position_before(side.fd, d, moved);
+    else
+        what.offset = call.error == EFAULT && what.result < 0 ? -1 : *side.offset - moved;
+    call_end(&call, &what);
+}
+
+static ssize_t copied(struct call *call, struct side from, struct side to, size_t size, ssize_t got,
+                      int number)
+{
+    call_stop(call);
+    struct what what = {.layer = LAYER_POSIX, .call = number, .length = (int64_t)size};
+    what.result = got < 0 ? -call->error : got;
+    tell(*call, from, what);
+    tell(*call, to, what);
+    errno = call->error;
+    return got;
+}
+
+#define COPY(name, parameters, arguments, from, from_offset, to, to_offset) \
+    REAL(ssize_t, name, parameters) \
+    EXPORT ssize_t name parameters \
+    { \
+        if (!descriptor(from) && !descriptor(to)) \
+            return real_##name() arguments; \
+        struct call call = call_begin(); \
+        ssize_t got = real_##name() arguments; \
+        return copied(&call, (struct side){from, from_offset, OP_READ}, \
+                      (struct side){to, to_offset, OP_WRITE}, size, got, CALL_##name); \
+    }
+
+COPY(sendfile, (int out, int in, off_t *offset, size_t size), (out, in, offset, size), in, offset,
+     out, NULL)
+COPY(splice,
+     (int in, off64_t *in_at, int out, off64_t *out_at, size_t size, unsigned flags),
+     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at)
+#if __GLIBC_PREREQ(2, 27)
+COPY(copy_file_range,
+     (int in, off64_t *in_at, int out, off64_t *out_at, size_t size, unsigned flags),
+     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at)
+#endif
+EXPORT ssize_t sendfile64(int, int, off64_t *, size_t) __attribute__((alias("sendfile")));

@@ -1,0 +1,162 @@
+/* Calls that change or lock a file, or move in it, and carry no bytes. */
+#include "descriptors.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* `result` is what the record says: a negative error number where the call failed. */
+static void managed(struct call *call, const struct descriptor *d, int64_t result,
+                    struct what what)
+{
+    what.layer = LAYER_POSIX;
+    what.flags = d->flags & FLAG_DIRECT;
+    what.file = descriptor_file(d);
+    what.result = result;
+    call_end(call, &what);
+}
+
+/* Define a wrapper of a call on a descriptor: what it does, its name in the trace, its name,
+ * parameters, arguments, and the offset and length of its record. */
+#define MANAGE(what_op, called, name, parameters, arguments, where, bytes) \
+    REAL(int, name, parameters) \
+    EXPORT int name parameters \
+    { \
+        struct descriptor *d = descriptor(fd); \
+        if (likely(!d)) \
+            return real_##name() arguments; \
+        struct call call = call_begin(); \
+        int result = real_##name() arguments; \
+        call_stop(&call); \
+        struct what what = {.op = what_op, .call = CALL_##called, .offset = where, .length = bytes}; \
+        managed(&call, d, FAILED(result), what); \
+        return result; \
+    }
+
+#define FAILED(result) (result < 0 ? -call.error : result)
+MANAGE(OP_SYNC, fsync, fsync, (int fd), (fd), -1, 0)
+MANAGE(OP_SYNC, fdatasync, fdatasync, (int fd), (fd), -1, 0)
+MANAGE(OP_SYNC, sync_file_range, sync_file_range,
+       (int fd, off64_t offset, off64_t size, unsigned flags), (fd, offset, size, flags), offset,
+       size)
+MANAGE(OP_TRUNCATE, ftruncate, ftruncate, (int fd, off_t size), (fd, size), size, 0)
+MANAGE(OP_ALLOCATE, fallocate, fallocate, (int fd, int mode, off_t offset, off_t size),
+       (fd, mode, offset, size), offset, size)
+MANAGE(operation & LOCK_UN ? OP_UNLOCK : OP_LOCK, flock, flock, (int fd, int operation),
+       (fd, operation), 0, 0)
+#undef FAILED
+#define FAILED(result) -result /* it returns the error number, and leaves errno alone */
+MANAGE(OP_ALLOCATE, posix_fallocate, posix_fallocate, (int fd, off_t offset, off_t size),
+       (fd, offset, size), offset, size)
+#undef FAILED
+EXPORT int ftruncate64(int, off64_t) __attribute__((alias("ftruncate")));
+EXPORT int fallocate64(int, int, off64_t, off64_t) __attribute__((alias("fallocate")));
+EXPORT int posix_fallocate64(int, off64_t, off64_t) __attribute__((alias("posix_fallocate")));
+
+REAL(off_t, lseek, (int, off_t, int))
+
+EXPORT off_t lseek(int fd, off_t offset, int whence)
+{
+    struct descriptor *d = descriptor(fd);
+    if (likely(!d))
+        return real_lseek()(fd, offset, whence);
+    struct call call = call_begin();
+    off_t result = real_lseek()(fd, offset, whence);
+    call_stop(&call);
+    if (result >= 0)
+        atomic_store_explicit(&d->position, result, memory_order_relaxed);
+    struct what what = {.op = OP_SEEK, .call = CALL_lseek, .offset = result};
+    managed(&call, d, result < 0 ? -call.error : result, what);
+    return result;
+}
+
+EXPORT off64_t lseek64(int, off64_t, int) __attribute__((alias("lseek")));
+
+/* ------------------------------------------------------------------------------------ locks */
+
+/* Where a lock begins that counts from the position or from the end of the file. */
+static int64_t lock_start(int fd, int whence, int64_t start)
+{
+    struct stat about;
+    int64_t base = 0;
+    if (whence == SEEK_CUR)
+        base = real_lseek()(fd, 0, SEEK_CUR);
+    else if (whence == SEEK_END)
+        base = fstat(fd, &about) ? -1 : about.st_size;
+    return base < 0 ? -1 : base + start;
+}
+
+static void locked(struct call *call, int fd, const struct descriptor *d, int result,
+                   const struct flock *range)
+{
+    struct what what = {.op = OP_LOCK, .call = CALL_fcntl, .offset = -1};
+    if (call->error != EFAULT || result >= 0) {
+        what.op = range->l_type == F_UNLCK ? OP_UNLOCK : OP_LOCK;
+        what.offset = lock_start(fd, range->l_whence, range->l_start);
+        what.length = range->l_len;
+    }
+    managed(call, d, result < 0 ? -call->error : result, what);
+}
+
+REAL(int, fcntl, (int, int, ...))
+
+static int fcntl_known(int fd, struct descriptor *d, int command, void *argument)
+{
+    struct call call = call_begin();
+    int result = real_fcntl()(fd, command, argument);
+    call_stop(&call);
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC:
+        descriptor_copied(fd, result);
+        break;
+    case F_SETFL:
+        if (result >= 0)
+            descriptor_flags(d, (int)(intptr_t)argument);
+        break;
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        locked(&call, fd, d, result, argument);
+    }
+    errno = call.error;
+    return result;
+}
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *); /* whatever it is, it fits */
+    va_end(rest);
+    struct descriptor *d = descriptor(fd);
+    if (likely(!d) || !process_is_ours())
+        return real_fcntl()(fd, command, argument);
+    return fcntl_known(fd, d, command, argument);
+}
+
+EXPORT int fcntl64(int, int, ...) __attribute__((alias("fcntl")));
+
+/* ------------------------------------------------------------------- the same in older words */
+
+REAL(int, lockf, (int, int, off_t))
+
+EXPORT int lockf(int fd, int command, off_t size)
+{
+    struct descriptor *d = descriptor(fd);
+    if (likely(!d) || command == F_TEST)
+        return real_lockf()(fd, command, size);
+    struct call call = call_begin();
+    int result = real_lockf()(fd, command, size);
+    call_stop(&call);
+    struct what what = {.op = command == F_ULOCK ? OP_UNLOCK : OP_LOCK, .call = CALL_lockf};
+    what.offset = lock_start(fd, SEEK_CUR, 0);
+    what.length = size;
+    managed(&call, d, result < 0 ? -call.error : result, what);
+    return result;
+}
+
+EXPORT int lockf64(int, int, off64_t) __attribute__((alias("lockf")));

@@ -1,0 +1,65 @@
+/* Calls on a path: what is removed, renamed or cut. */
+#include "interposer.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int32_t file_at(int directory, const char *path)
+{
+    char absolute[PATH_BYTES];
+    if (!absolute_path(directory, path, absolute) || !path_wanted(absolute))
+        return -1;
+    return name_of(absolute);
+}
+
+/* A path that points nowhere isn't looked at. Only a whole link counts, not a directory. */
+static int finished(struct call *call, int result, int directory, const char *path,
+                    struct what what)
+{
+    call_stop(call);
+    if (recording() && process_is_ours() && (result >= 0 || call->error != EFAULT)) {
+        what.layer = LAYER_POSIX;
+        what.file = file_at(directory, path);
+        what.result = result < 0 ? -call->error : result;
+        if (what.file >= 0)
+            call_end(call, &what);
+    }
+    errno = call->error;
+    return result;
+}
+
+#define ON_PATH(what_op, name, parameters, arguments, directory, path, where) \
+    REAL(int, name, parameters) \
+    EXPORT int name parameters \
+    { \
+        struct call call = call_begin(); \
+        int result = real_##name() arguments; \
+        struct what what = {.op = what_op, .call = CALL_##name, .offset = where}; \
+        return finished(&call, result, directory, path, what); \
+    }
+
+ON_PATH(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, -1)
+ON_PATH(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, -1)
+ON_PATH(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path, size)
+ON_PATH(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old, -1)
+ON_PATH(OP_RENAME, renameat, (int from, const char *old, int to, const char *new),
+        (from, old, to, new), from, old, -1)
+#if __GLIBC_PREREQ(2, 28)
+ON_PATH(OP_RENAME, renameat2,
+        (int from, const char *old, int to, const char *new, unsigned flags),
+        (from, old, to, new, flags), from, old, -1)
+#endif
+EXPORT int truncate64(const char *, off64_t) __attribute__((alias("truncate")));
+
+REAL(int, unlinkat, (int, const char *, int))
+
+EXPORT int unlinkat(int directory, const char *path, int flags)
+{
+    if (flags & AT_REMOVEDIR)
+        return real_unlinkat()(directory, path, flags);
+    struct call call = call_begin();
+    int result = real_unlinkat()(directory, path, flags);
+    struct what what = {.op = OP_REMOVE, .call = CALL_unlinkat, .offset = -1};
+    return finished(&call, result, directory, path, what);
+}
