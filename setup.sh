@@ -238,6 +238,7 @@ stack_hdf5() {
     check_mpi && check_hdf5
 }
 
+# -L: the system may have an MPI of its own, where its Python looks for libraries first.
 hdf5_from_debian() {
     H=$V/hdf5
     rm -rf "$H"
@@ -245,7 +246,7 @@ hdf5_from_debian() {
     step "unpacking the distribution's parallel HDF5" "$V/bin/python" tools/setup/debian.py hdf5 "$H" &&
         build "building h5py against it, about a minute" h5py "CC=$V/bin/mpicc" HDF5_MPI=ON \
             "HDF5_DIR=$H" "CPATH=$(python_headers "$H/root/usr/include")" \
-            "LDFLAGS=-Wl,-rpath,\$ORIGIN/../../../../hdf5/lib" &&
+            "LDFLAGS=-L'$V/lib' -Wl,-rpath,\$ORIGIN/../../../../hdf5/lib" &&
         rm -rf "$H/root" "$H/extra" && mv "$V/build" "$H/wheel"
 }
 
