@@ -17,7 +17,11 @@ from piotutor.errors import UsageError
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import TraceError
 
-IMPORTERS = {"strace": "piotutor.trace.importers.strace"}
+IMPORTERS = {
+    "darshan": "piotutor.trace.importers.darshan",
+    "dftracer": "piotutor.trace.importers.dftracer",
+    "strace": "piotutor.trace.importers.strace",
+}
 """Name of the program that wrote a file to the module that reads it."""
 
 
