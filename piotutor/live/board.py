@@ -63,10 +63,11 @@ async def follow(
     while not last:
         last = over()
         records = source.poll(everything=True) if last else source.poll(most=FILES)
+        dropped = source.dropped
         for view in views:
             view.add(records)
-            if view.dropped != source.dropped:
-                view.dropped = source.dropped
+            if view.dropped != dropped:
+                view.dropped = dropped
         count += len(records)
         if polls % 8 == 0:
             tell(count)

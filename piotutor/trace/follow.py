@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
-from itertools import pairwise
+import time
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +20,9 @@ _FIRST, _MOST = 64, 16384  # records read at the front of a gap: at first, and a
 _STROLL = 4096  # records looked through behind the front of one gap
 _HEADER = struct.Struct("<12xI4xI8xQQQ")
 _LAYER = 64  # the byte of a record that isn't 0 once it is whole
-_WHOLE = bytes(range(1, 256))
+_FILLED = re.compile(rb"[^\0]+")
+_CLOSED = int(State.CLOSED)  # a plain number: arithmetic on a flag takes ten times as long
+_TICK = 2_000_000_000  # ns; no file system's clock is coarser
 
 
 class Follower:
@@ -40,6 +44,7 @@ class Follower:
         self._tails: dict[str, _Tail] = {}
         self._names: dict[str, int] = {}
         self._turn = 0
+        self._listed = 0  # when the directory had changed, as of a listing that missed nothing
 
     @property
     def files(self) -> list[str]:
@@ -74,26 +79,47 @@ class Follower:
         TraceError
             If a file is foreign or damaged.
         """
-        self._discover()
+        self._discover(everything)
         self._turn += 1
         tails = [tail for tail in self._tails.values() if not tail.finished]
         rounds = 1 if most is None else max(1, -(-len(tails) // most))
         due = tails[self._turn % rounds :: rounds]
-        parts: list[np.ndarray] = []
+        runs: list[_Run] = []
         for place, tail in enumerate(due):
-            found = tail.poll(everything, wander=self._turn // rounds % len(due) == place)
-            for records in found:
-                records["file"] = merge_names(self._names, tail.files, records["file"])
-            parts += found
-        # numpy's own concatenation looks at every field of every part
-        merged = np.frombuffer(bytearray().join(part.data for part in parts), RECORD)
-        return merged[np.argsort(merged["start"], kind="stable")]
+            runs += tail.poll(everything, wander=self._turn // rounds % len(due) == place)
+        return self._merge(runs)
 
-    def _discover(self) -> None:
-        if self.directory.is_dir():
-            found = self.directory.glob("*.piot")
-            for path in sorted(path for path in found if path.name not in self._tails):
-                self._tails[path.name] = _Tail(path)
+    def _discover(self, everything: bool) -> None:
+        try:
+            changed = self.directory.stat().st_mtime_ns
+            if changed == self._listed and not everything:
+                return
+            with os.scandir(self.directory) as entries:
+                names = {entry.name for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        # what is made within a tick of the last change may leave the directory's time as it is
+        self._listed = changed if time.time_ns() - changed > _TICK else 0
+        for name in sorted(names - self._tails.keys()):
+            if name.endswith(".piot"):
+                self._tails[name] = _Tail(self.directory / name)
+
+    def _merge(self, runs: list[_Run]) -> np.ndarray:
+        """Return the records of all runs at once: numpy takes longer to call than to work."""
+        records = np.frombuffer(bytearray().join([run.raw for run in runs]), RECORD)
+        keep = whole(records)
+        if not keep.all():
+            _put_back(runs, ~keep)
+            records["file"][~keep] = -1
+        stop = 0
+        for files, same in groupby(runs, lambda run: run.tail.files):
+            start, stop = stop, stop + sum(run.size for run in same)
+            column = records["file"][start:stop]
+            column[:] = merge_names(self._names, files, column)
+        # indexing looks at every field of every record, take and compress don't
+        order = np.argsort(records["start"], kind="stable")
+        merged: np.ndarray = records.take(order.compress(keep.take(order)))
+        return merged
 
 
 class _Header(NamedTuple):
@@ -104,6 +130,27 @@ class _Header(NamedTuple):
     text_bytes: int
     records: int
     dropped: int
+
+
+class _Run(NamedTuple):
+    """Records one after the other in one file, each with its last word stored."""
+
+    tail: _Tail
+    first: int
+    raw: bytes
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.raw) // RECORD.itemsize
+
+
+def _put_back(runs: list[_Run], wrong: np.ndarray) -> None:
+    """Leave gaps where records, counted through all runs, are `wrong`."""
+    stop = 0
+    for run in runs:
+        start, stop = stop, stop + run.size
+        run.tail.put_back(run.first + np.flatnonzero(wrong[start:stop]))
 
 
 class _Tail:
@@ -119,15 +166,15 @@ class _Tail:
         self._gaps: list[tuple[int, int]] = []
         self._cursor = 0
 
-    def poll(self, everything: bool, wander: bool) -> list[np.ndarray]:
-        """Return new whole records: all, or those where new ones are likely."""
+    def poll(self, everything: bool, wander: bool) -> list[_Run]:
+        """Return new runs of records: all, or those where new ones are likely."""
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             header = self._read_header(fd)
             if header is None:
                 return []
-            self.finished = bool(header.state & State.CLOSED)
-            scan = _Scan(fd, header.header_bytes)
+            self.finished = bool(header.state & _CLOSED)
+            scan = _Scan(self, fd, header.header_bytes)
             everything = everything or self.finished
             look = scan.all if everything else scan.front
             gaps = [left for gap in self._gaps for left in look(*gap)]
@@ -138,6 +185,11 @@ class _Tail:
         finally:
             os.close(fd)
         return scan.found
+
+    def put_back(self, records: np.ndarray) -> None:
+        """Make gaps of records that were found and can't be ones, or not yet."""
+        gaps = [(record, record + 1) for record in records.tolist()]
+        self._gaps = _join(sorted(self._gaps + gaps))
 
     def _read_header(self, fd: int) -> _Header | None:
         raw = os.pread(fd, HEADER.itemsize, 0)
@@ -164,10 +216,11 @@ class _Tail:
 
 
 class _Scan:
-    """Reads of one poll in one file; `found` collects the whole records."""
+    """Reads of one poll in one file; `found` collects what looks whole."""
 
-    def __init__(self, fd: int, base: int) -> None:
-        self.found: list[np.ndarray] = []
+    def __init__(self, tail: _Tail, fd: int, base: int) -> None:
+        self.found: list[_Run] = []
+        self._tail = tail
         self._fd = fd
         self._base = base
 
@@ -183,28 +236,21 @@ class _Scan:
 
     def all(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Read a run of records; return the gaps in it."""
-        edges = [*range(start, stop, _MOST), stop]
-        return _join([gap for pair in pairwise(edges) for gap in self._window(*pair)])
+        gaps: list[tuple[int, int]] = []
+        for first in range(start, stop, _MOST):
+            gaps += self._window(first, min(stop, first + _MOST))
+        return _join(gaps)
 
     def _window(self, start: int, stop: int) -> list[tuple[int, int]]:
         size = RECORD.itemsize
         raw = os.pread(self._fd, (stop - start) * size, self._base + start * size)
         layers = raw[_LAYER::size][: len(raw) // size]
-        front = len(layers) - len(layers.lstrip(_WHOLE))
-        if not layers[front:].strip(b"\0"):  # the usual case: records are done in order
-            records = np.frombuffer(bytearray(raw[: front * size]), RECORD)
-            if front == 0 or whole(records).all():
-                self.found += [records] if front else []
-                return [(start + front, stop)] if start + front < stop else []
-        records = np.zeros(stop - start, RECORD)
-        held = np.frombuffer(raw, RECORD, len(raw) // size)
-        records[: len(held)] = held
-        keep = whole(records)
-        if keep.any():
-            self.found.append(records[keep])
-        padded = np.concatenate(([True], keep, [True]))
-        edges = np.flatnonzero(padded[1:] != padded[:-1])
-        return [(start + int(a), start + int(b)) for a, b in edges.reshape(-1, 2)]
+        edges = [start]
+        for first, last in (filled.span() for filled in _FILLED.finditer(layers)):
+            self.found.append(_Run(self._tail, start + first, raw[first * size : last * size]))
+            edges += start + first, start + last
+        gaps = zip(edges[::2], [*edges[1::2], stop], strict=True)
+        return [gap for gap in gaps if gap[0] < gap[1]]
 
 
 def _join(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ from piotutor.trace.record import (
 _FRAME = struct.Struct("<III")  # records, compressed bytes, crc32 of these
 _FRAME_RECORDS = 4096
 _MAX_HEADER = 1 << 28
-_LAST_LAYER, _LAST_OP = max(Layer), max(Op)
+_LAST_LAYER, _LAST_OP = int(max(Layer)), int(max(Op))
 
 Complain = Callable[[str], None]
 

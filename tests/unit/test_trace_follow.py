@@ -125,6 +125,69 @@ def test_some_files_in_turn_leave_none_out(tmp_path):
         trace.close()
 
 
+def test_a_record_that_can_not_be_one_yet_is_waited_for(tmp_path):
+    follower = Follower(tmp_path)
+    with (
+        TraceWriter(tmp_path / "0.piot", rank=0, files=["a"]) as first,
+        TraceWriter(tmp_path / "1.piot", rank=1, files=["b"]) as second,
+    ):
+        append(first, 1)
+        block = second.claim(5)
+        for i in range(4):
+            store(block, i, 10 + i)
+        block.records["file"] = [0, 0, 77, 0, 0]
+        block.records["end"][2] = 0  # its last word was seen before this one
+        append(first, 20)
+        assert starts(follower.poll()) == [1, 10, 11, 13, 20]
+        assert follower.files == ["a", "b"]
+        assert starts(follower.poll()) == []
+        block.records["end"][2], block.records["file"][2] = 12, 0
+        store(block, 4, 14)
+        records = follower.poll()
+        assert starts(records) == [12, 14]
+        assert [follower.files[i] for i in records["file"]] == ["b", "b"]
+    assert starts(follower.poll(everything=True)) == []
+
+
+def test_ranks_of_one_file_share_its_name_and_others_keep_theirs(tmp_path):
+    follower = Follower(tmp_path)
+    names = [["shared"], ["shared"], ["own 2", "shared"], ["shared"]]
+    traces = [
+        TraceWriter(tmp_path / f"{n}.piot", rank=n, files=files) for n, files in enumerate(names)
+    ]
+    for n, trace in enumerate(traces):
+        append(trace, n)
+        trace.append(layer=Layer.APP, op=Op.WRITE, start=10 + n, end=10 + n, file=-1)
+    records = follower.poll()
+    named = [follower.files[i] if i >= 0 else None for i in records["file"]]
+    assert named == ["shared", "shared", "own 2", "shared"] + [None] * 4
+    for trace in traces:
+        trace.close()
+
+
+def test_a_directory_is_listed_only_when_it_may_hold_more(tmp_path, monkeypatch):
+    follower = Follower(tmp_path)
+    with TraceWriter(tmp_path / "0.piot", rank=0) as first:
+        append(first, 0)
+        assert starts(follower.poll()) == [0]
+        now = tmp_path.stat().st_mtime_ns
+        with TraceWriter(tmp_path / "1.piot", rank=1) as second:
+            os.utime(tmp_path, ns=(now, now))  # as within one tick of the file system's clock
+            append(second, 1)
+            assert starts(follower.poll()) == [1]
+        os.utime(tmp_path, (1, 1))
+        follower.poll()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "scandir", None)
+            append(first, 2)
+            assert starts(follower.poll()) == [2]
+        with TraceWriter(tmp_path / "2.piot", rank=2) as third:
+            os.utime(tmp_path, (1, 1))  # as on a server whose clock is behind
+            append(third, 3)
+            assert starts(follower.poll()) == []
+            assert starts(follower.poll(everything=True)) == [3]
+
+
 class Following(RuleBasedStateMachine):
     """Claims filled in any order by several writers, polled at any moment."""
 
