@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from piotutor.errors import UsageError
 from piotutor.plots import (
     access_map,
+    descent,
     extents,
     latency,
     pattern_map,
@@ -30,6 +31,7 @@ __all__ = [
     "Style",
     "access_map",
     "alt_text",
+    "descent",
     "figure",
     "latency",
     "pattern_map",
@@ -57,6 +59,7 @@ KINDS = {
     "latency": Kind(latency.latency_data, latency.plot_latency, latency.latency_alt),
     "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
     "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
+    "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
 }
 
 
@@ -67,7 +70,7 @@ def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: An
     ----------
     trace : Trace
     kind : str
-        ``access_map``, ``throughput``, ``latency``, ``timeline`` or ``tank``.
+        ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank`` or ``descent``.
     style : Style, optional
         Sizes of type and lines.
     **options
