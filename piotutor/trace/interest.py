@@ -6,26 +6,34 @@ The interposer has them too, in ``piotutor/capture/interposer/names.c``; a test 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BELOW = ("/proc", "/sys")
+BELOW = ("/proc", "/sys", "/run/udev", "/etc/libnl")
 """Trees of which nothing is recorded; of ``/dev`` only what lies in ``/dev/shm`` is."""
 STARTS = tuple(
     f"/dev/shm/{name}"
     for name in ("mpich_sh", "vader_segment", "sm_segment", "osc_rdma", "psm", "ucx")
 )
 """MPI's shared memory."""
-ENDS = (".so", ".py", ".pyc", ".pth", "._pth", "/pyvenv.cfg")
-"""Shared libraries; what Python reads to run a program, the program itself included."""
-CONTAINS = (".so.", "/__pycache__/", "/site-packages/", "/dist-packages/")
+ENDS = (
+    *(".so", ".py", ".pyc", ".pth", "._pth", "/pyvenv.cfg", "/pybuilddir.txt"),
+    *("/mpich.conf", "/romio-hints", "/ucx.conf", "/libfabric.conf", "mca-params.conf"),
+)
+"""Shared libraries; what Python and MPI read to run a program, the program itself included."""
+CONTAINS = ("/__pycache__/", "/site-packages/", "/dist-packages/", "/hydra_hwloc_xmlfile_")
+NUMBERED = (".so.", "/ompi.")
+"""What counts as contained only where a digit follows: shared libraries, Open MPI's scratch."""
 C_LIBRARY = (
     *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group"),
     *("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/localtime", "/etc/gai.conf"),
     *("/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale", "/usr/lib/gconv"),
 )
 """What the C library opens for itself: strace sees that too, the interposer doesn't."""
+
+_NUMBERED = re.compile(f"(?:{'|'.join(map(re.escape, NUMBERED))})[0-9]")
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Interest:
             return False
         ruled_out = path.startswith(STARTS) or path.endswith(ENDS)
         ruled_out |= any(word in path for word in CONTAINS)
+        ruled_out |= _NUMBERED.search(path) is not None
         return not ruled_out and not any(_is_below(path, tree) for tree in (*BELOW, *self.skip))
 
 

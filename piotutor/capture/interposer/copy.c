@@ -28,12 +28,12 @@ static void tell(struct call call, struct side side, struct what what)
     call_end(&call, &what);
 }
 
-static ssize_t copied(struct call *call, struct side from, struct side to, size_t size, ssize_t got,
-                      int number)
+static ssize_t copied(struct call *call, struct side from, struct side to, ssize_t got, int number)
 {
     call_stop(call);
-    struct what what = {.layer = LAYER_POSIX, .call = number, .length = (int64_t)size};
+    struct what what = {.layer = LAYER_POSIX, .call = number};
     what.result = got < 0 ? -call->error : got;
+    what.length = got < 0 ? 0 : got; /* what is asked for is often just "all" */
     tell(*call, from, what);
     tell(*call, to, what);
     errno = call->error;
@@ -49,7 +49,7 @@ static ssize_t copied(struct call *call, struct side from, struct side to, size_
         struct call call = call_begin(); \
         ssize_t got = real_##name() arguments; \
         return copied(&call, (struct side){from, from_offset, OP_READ}, \
-                      (struct side){to, to_offset, OP_WRITE}, size, got, CALL_##name); \
+                      (struct side){to, to_offset, OP_WRITE}, got, CALL_##name); \
     }
 
 COPY(sendfile, (int out, int in, off_t *offset, size_t size), (out, in, offset, size), in, offset,

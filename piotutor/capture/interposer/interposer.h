@@ -143,7 +143,7 @@ int lock(void);            /* 0: a signal handler interrupted who holds it */
 void unlock(void);
 
 struct settings {
-    const char *directory, *prefixes, *skip;
+    const char *directory, *prefixes, *skip, *scratch;
     int64_t bytes;
     int32_t rank, client;
 };

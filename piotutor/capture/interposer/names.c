@@ -59,34 +59,42 @@ int absolute_path(int directory, const char *path, char out[PATH_BYTES])
 
 /* ----------------------------------------------------------------------- what is of interest */
 
-enum where { BELOW, STARTS, CONTAINS, ENDS, CALLED };
+enum where { BELOW, STARTS, ENDS, CONTAINS, NUMBERED };
 
-/* Never recorded: what a program didn't open for its own sake. docs/capture.md has this table. */
+/* Never recorded: what a program didn't open for its own sake. piotutor/trace/interest.py has the
+ * same rules, docs/capture.md says what each is for. (/dev, but for /dev/shm: see path_wanted.) */
 static const struct rule {
     enum where where;
     const char *text;
 } never[] = {
     {BELOW, "/proc"},
     {BELOW, "/sys"},
-    /* MPI's shared memory (/dev but for /dev/shm is below, in path_wanted) */
+    {BELOW, "/run/udev"},
+    {BELOW, "/etc/libnl"},
     {STARTS, "/dev/shm/mpich_sh"},
     {STARTS, "/dev/shm/vader_segment"},
     {STARTS, "/dev/shm/sm_segment"},
     {STARTS, "/dev/shm/osc_rdma"},
     {STARTS, "/dev/shm/psm"},
     {STARTS, "/dev/shm/ucx"},
-    /* shared libraries */
     {ENDS, ".so"},
-    {CONTAINS, ".so."},
-    /* Python's own */
     {ENDS, ".py"},
     {ENDS, ".pyc"},
     {ENDS, ".pth"},
     {ENDS, "._pth"},
     {ENDS, "/pyvenv.cfg"},
+    {ENDS, "/pybuilddir.txt"},
+    {ENDS, "/mpich.conf"},
+    {ENDS, "/romio-hints"},
+    {ENDS, "/ucx.conf"},
+    {ENDS, "/libfabric.conf"},
+    {ENDS, "mca-params.conf"},
     {CONTAINS, "/__pycache__/"},
     {CONTAINS, "/site-packages/"},
     {CONTAINS, "/dist-packages/"},
+    {CONTAINS, "/hydra_hwloc_xmlfile_"},
+    {NUMBERED, ".so."}, /* a digit follows */
+    {NUMBERED, "/ompi."},
 };
 
 static int is_below(const char *path, const char *tree, size_t bytes)
@@ -102,6 +110,17 @@ static int ends_with(const char *path, const char *end)
     return bytes >= wanted && !strcmp(path + bytes - wanted, end);
 }
 
+static int has_numbered(const char *path, const char *text)
+{
+    const char *found = path;
+    while ((found = strstr(found, text))) {
+        found += strlen(text);
+        if (*found >= '0' && *found <= '9')
+            return 1;
+    }
+    return 0;
+}
+
 static int fits(const char *path, const struct rule *rule)
 {
     switch (rule->where) {
@@ -109,12 +128,12 @@ static int fits(const char *path, const struct rule *rule)
         return is_below(path, rule->text, strlen(rule->text));
     case STARTS:
         return !strncmp(path, rule->text, strlen(rule->text));
-    case CONTAINS:
-        return strstr(path, rule->text) != NULL;
     case ENDS:
         return ends_with(path, rule->text);
-    case CALLED:
-        return !strcmp(path, rule->text);
+    case CONTAINS:
+        return strstr(path, rule->text) != NULL;
+    case NUMBERED:
+        return has_numbered(path, rule->text);
     }
     return 0;
 }
@@ -142,7 +161,7 @@ int path_wanted(const char *path)
         if (fits(path, &never[i]))
             return 0;
     return !is_below(path, settings.directory, strlen(settings.directory))
-           && !in_list(path, settings.skip, 0);
+           && !in_list(path, settings.skip, 0) && !in_list(path, settings.scratch, 0);
 }
 
 /* ------------------------------------------------------------------------------- the names */

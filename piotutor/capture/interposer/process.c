@@ -32,20 +32,39 @@ static int32_t own_rank(void)
     return 0;
 }
 
+/* What starts ranks does nothing with files that anyone wants to see. */
+static int is_launcher(void)
+{
+    static const char *const names[]
+        = {"mpiexec", "mpirun",  "mpiexec.hydra", "hydra_pmi_proxy", "hydra_bstrap_proxy",
+           "prterun", "prte",    "prted",         "orterun",         "orted",
+           "srun",    "slurmstepd"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(program_invocation_short_name, names[i]))
+            return 1;
+    return 0;
+}
+
+static const char *kept(const char *variable)
+{
+    const char *value = getenv(variable);
+    return keep_text(value ? value : "");
+}
+
 static int read_settings(void)
 {
     char directory[PATH_BYTES];
     const char *asked = getenv("PIOTUTOR_CAPTURE_DIR");
-    if (!asked || !*asked || !absolute_path(-1, asked, directory))
+    if (!asked || !*asked || is_launcher() || !absolute_path(-1, asked, directory))
         return 0;
-    const char *prefixes = getenv("PIOTUTOR_CAPTURE_PREFIX"), *skip = getenv("PIOTUTOR_CAPTURE_SKIP");
     settings.directory = keep_text(directory);
-    settings.prefixes = keep_text(prefixes ? prefixes : "");
-    settings.skip = keep_text(skip ? skip : "");
+    settings.prefixes = kept("PIOTUTOR_CAPTURE_PREFIX");
+    settings.skip = kept("PIOTUTOR_CAPTURE_SKIP");
+    settings.scratch = kept("PMIX_SERVER_TMPDIR"); /* what Open MPI's ranks share */
     settings.bytes = number(getenv("PIOTUTOR_CAPTURE_BYTES"), (int64_t)1 << 28);
     settings.client = (int32_t)number(getenv("PIOTUTOR_CAPTURE_CLIENT"), 0);
     settings.rank = own_rank();
-    return settings.directory && settings.prefixes && settings.skip;
+    return settings.directory && settings.prefixes && settings.skip && settings.scratch;
 }
 
 /* ---------------------------------------------------------------------------------- a fork */
