@@ -91,13 +91,8 @@ def top_layer(trace: Trace) -> Layer:
 
     Of a program that isn't ours, and of an imported trace, it is what stands for the application.
     """
-    kinds = set()
-    moved = trace.where(op=TRANSFERS, without=Flag.PART)
-    for (layer,) in trace.blocks(moved, "layer"):
-        kinds.update(few(layer).tolist())
-        if Layer.APP in kinds:
-            break
-    return Layer(min(kinds, default=Layer.APP))
+    moved = (layer for layer in Layer if transfers(trace, layer=layer).any())
+    return next(moved, Layer.APP)
 
 
 def transfers(trace: Trace, op: int | None = None, layer: int | None = None) -> np.ndarray:
@@ -186,31 +181,28 @@ def few(values: np.ndarray) -> np.ndarray:
 def _phase(trace: Trace, mask: np.ndarray, op: Op, repetition: int) -> PhaseResult:
     moved = mask & trace.where(op=op, without=Flag.PART)
     inflated = moved & ~trace.where(without=Flag.INFLATED)
-    size, took = 0, [np.empty(0, np.int64)]
-    for start, end, result in trace.blocks(moved, "start", "end", "result"):
-        size += int(np.maximum(result, 0).sum())
-        took.append(end - start)
+    took = _took(trace, moved)
+    size = sum(int(np.maximum(result, 0).sum()) for (result,) in trace.blocks(moved, "result"))
     opened, closed = (trace.span(mask & trace.where(op=end)) for end in (Op.OPEN, Op.CLOSE))
     whole = None if opened and closed else trace.span(mask & trace.where(op=op))
     began = (opened or whole or (0, 0))[0]
     ended = max(began, (closed or whole or (0, 0))[1])
-    lengths = np.concatenate(took)
     seconds = (ended - began) / 1e9
     return PhaseResult(
         op=op.name.lower(),
         repetition=repetition,
         bytes=size,
-        operations=len(lengths),
+        operations=len(took),
         seconds=seconds,
         bandwidth=size / seconds if seconds > 0 else 0.0,
-        latency=None if inflated.any() else quantiles(lengths),
+        latency=None if inflated.any() else quantiles(took),
         start=began,
         end=ended,
     )
 
 
 def quantiles(took: np.ndarray) -> Latency | None:
-    """Summarise durations in ns; None for an empty array.
+    """Summarise durations in ns, whose order is lost; None for an empty array.
 
     Each quantile is a duration that occurred: the smallest that at least that share of all
     calls didn't exceed.
@@ -219,7 +211,8 @@ def quantiles(took: np.ndarray) -> Latency | None:
     if n == 0:
         return None
     places = [-(-n * percent // 100) - 1 for percent in (50, 95, 99)]
-    p50, p95, p99 = (np.partition(took, places)[places] / 1e9).tolist()
+    took.partition(places)
+    p50, p95, p99 = (took[places] / 1e9).tolist()
     return Latency(p50, p95, p99, int(took.max()) / 1e9, float(took.mean()) / 1e9)
 
 
@@ -227,9 +220,15 @@ def durations(trace: Trace, op: int | None = None, layer: int | None = None) -> 
     """Return how long each transfer took, in ns, without those that a tracer inflated."""
     layer = top_layer(trace) if layer is None else layer
     wanted = TRANSFERS if op is None else op
-    mask = trace.where(layer=layer, op=wanted, without=Flag.PART | Flag.INFLATED)
-    took = [end - start for start, end in trace.blocks(mask, "start", "end")]
-    return np.concatenate([np.empty(0, np.int64), *took])
+    return _took(trace, trace.where(layer=layer, op=wanted, without=Flag.PART | Flag.INFLATED))
+
+
+def _took(trace: Trace, mask: np.ndarray) -> np.ndarray:
+    took, done = np.empty(np.count_nonzero(mask), np.int64), 0
+    for start, end in trace.blocks(mask, "start", "end"):
+        np.subtract(end, start, out=took[done : done + len(start)])
+        done += len(start)
+    return took
 
 
 def latency(trace: Trace, op: int | None = None, layer: int | None = None) -> Latency | None:

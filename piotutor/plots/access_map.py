@@ -56,7 +56,7 @@ def chosen(
     mask = trace.where(layer=layer, op=Op[op.upper()])
     if layer == Layer.APP:
         mask = _one_repetition(trace.column("aux"), mask, repetition)
-    mask &= trace.column("offset") >= 0
+    mask &= trace.records["offset"] >= 0
     extents = mask & ~trace.where(without=Flag.PART)
     if extents.any():
         parents = trace.records["parent"][extents]

@@ -195,7 +195,7 @@ def _marks(
         return []
     writes = transfers(trace, Op.WRITE)
     last = max(began, (trace.span(writes) or (0, 0))[1])
-    phase = _same_phase(trace, np.flatnonzero(writes & (trace.column("end") == last))[0])
+    phase = _same_phase(trace, np.flatnonzero(writes & (trace.records["end"] == last))[0])
     first, ended = trace.span(phase) or (last, last)
     blocks = trace.blocks(writes & phase, "result")
     size = sum(int(np.maximum(result, 0).sum()) for (result,) in blocks)
@@ -223,7 +223,7 @@ def _same_phase(trace: Trace, place: int) -> np.ndarray:
     layer = int(trace.records["layer"][place])
     calls: np.ndarray = trace.where(layer=layer) & ~trace.where(op=Op.SAMPLE)
     if layer == Layer.APP:
-        calls &= trace.column("aux") == trace.records["aux"][place]
+        calls &= trace.records["aux"] == trace.records["aux"][place]
     return calls
 
 

@@ -70,6 +70,7 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int | None = None)
     layer : Layer, optional
         Whose transfers: by default the top layer's; verification is left out.
     """
+    layer = top_layer(trace) if layer is None else layer
     found = phases(trace)
     masks = {op: moved(trace, op, layer) for op in (Op.WRITE, Op.READ)}
     calls = {op: reach for op, mask in masks.items() if (reach := trace.span(mask))}
@@ -96,9 +97,8 @@ def throughput_data(trace: Trace, *, steps: int = 150, layer: int | None = None)
     return ThroughputData(edges, ranks, rate, found, began, badge(trace))
 
 
-def moved(trace: Trace, op: int, layer: int | None = None) -> np.ndarray:
+def moved(trace: Trace, op: int, layer: int) -> np.ndarray:
     """Return the mask of the transfers of one kind, without verification."""
-    layer = top_layer(trace) if layer is None else layer
     mask = transfers(trace, op, layer)
     if layer == Layer.APP:
         aux = trace.column("aux")

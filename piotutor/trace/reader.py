@@ -149,17 +149,18 @@ class Trace:
         fields = [self._columns.get(name, self._field(name)) for name in names]
         for start in range(0, len(self), _PIECE):
             piece = slice(start, start + _PIECE)
-            found = np.flatnonzero(mask[piece])
-            if len(found) == len(mask[piece]):
-                yield tuple(np.ascontiguousarray(field[piece]) for field in fields)
-            elif len(found):
-                yield tuple(field[piece][found] for field in fields)
+            keep = mask[piece]
+            count = np.count_nonzero(keep)
+            if count == len(keep):
+                yield tuple([np.ascontiguousarray(field[piece]) for field in fields])
+            elif count:
+                found = keep.nonzero()[0]
+                yield tuple([field[piece][found] for field in fields])
 
     def span(self, mask: np.ndarray) -> tuple[int, int] | None:
         """Return the first start and the last end of the records of a mask; None without any."""
         if not mask.any():
             return None
-        self.column("end")
         ended = max(int(end.max()) for (end,) in self.blocks(mask, "end"))
         return int(self.records["start"][mask.argmax()]), ended
 
@@ -192,11 +193,13 @@ class Trace:
         care = tail(0 if layer is None else 255, 0 if op is None else 255, without)
         codes = [0] if op is None else np.atleast_1d(op).tolist()
         wanted = [tail(layer or 0, code) for code in codes]
-        kind, mask = self.column("kind"), np.zeros(len(self), bool)
+        kind, mask = self.column("kind"), np.empty(len(self), bool)
         for start in range(0, len(self), _PIECE):
             piece = kind[start : start + _PIECE] & np.uint32(care)
-            for value in wanted:
-                mask[start : start + _PIECE] |= piece == value
+            found = piece == wanted[0]
+            for value in wanted[1:]:
+                found |= piece == value
+            mask[start : start + _PIECE] = found
         return mask
 
     def select(
