@@ -145,17 +145,18 @@ def start_ranks(
     start = launcher()
     line = start.argv(Ranks(ranks, (module, *map(str, jobs))))
     since = time.time()
-    done = subprocess.run(
-        line,
-        env={**environment, **start.env(), processes.MARK: str(jobs[0].parent)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=TIMEOUT,
-    )
-    if done.returncode:
-        processes.end(jobs[0].parent)  # an aborted mpiexec may end before its ranks
+    try:
+        done = subprocess.run(
+            line,
+            env={**environment, **start.env(), processes.MARK: str(jobs[0].parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=TIMEOUT,
+        )
+    finally:  # an aborted mpiexec may end before its ranks, one that hangs is killed
+        processes.end(jobs[0].parent)
         remove_shared_memory(since)
     return done.returncode, done.stdout
 
