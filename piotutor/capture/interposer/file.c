@@ -13,6 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; older ones refuse it */
+#endif
+
 int file_open(const char *path, int flags)
 {
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_RDWR | O_CLOEXEC, 0600);
@@ -58,9 +62,15 @@ int file_reserve(int fd, int64_t start, int64_t bytes)
 void *file_map(int fd, int64_t start, int64_t bytes)
 {
     int64_t before = start % 65536; /* a multiple of any page */
-    void *memory = mmap(NULL, (size_t)(bytes + before), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_POPULATE, fd, start - before);
+    void *memory = mmap(NULL, (size_t)(bytes + before), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                        start - before);
     return memory == MAP_FAILED ? NULL : (char *)memory + before;
+}
+
+void file_touch(void *memory, int64_t bytes)
+{
+    char *page = (char *)((uintptr_t)memory & ~(uintptr_t)4095);
+    madvise(page, (size_t)((char *)memory + bytes - page), MADV_POPULATE_WRITE);
 }
 
 void file_end(const char *path, int64_t bytes, int64_t hole, int64_t hole_bytes)

@@ -19,6 +19,7 @@ int file_open(const char *path, int flags); /* a descriptor, or -1 */
 void file_close(int fd);
 int file_reserve(int fd, int64_t start, int64_t bytes); /* 0: there is no room */
 void *file_map(int fd, int64_t start, int64_t bytes);   /* NULL: it can't be mapped */
+void file_touch(void *memory, int64_t bytes); /* all pages now: one by one they cost far more */
 
 /* Cut the file, and give back the blocks of a part of it that was never used. */
 void file_end(const char *path, int64_t bytes, int64_t hole, int64_t hole_bytes);

@@ -122,8 +122,11 @@ static int64_t grow(uint64_t room)
         records /= 2;
     void *memory = records ? file_map(fd, start, records * (int64_t)sizeof(record)) : NULL;
     file_close(fd);
+    if (!memory)
+        return 0;
+    file_touch(memory, records * (int64_t)sizeof(record));
     atomic_store(&process->chunks[room / CHUNK], memory);
-    return memory ? records : 0;
+    return records;
 }
 
 static void make_room(uint64_t index)

@@ -7,15 +7,15 @@
 #define HERE INT64_MIN /* offset: where the position is */
 
 static ssize_t transferred(struct call *call, int fd, struct descriptor *d, ssize_t got,
-                           struct what what)
+                           struct what *what)
 {
-    if (what.offset == HERE)
-        what.offset = position_before(fd, d, got);
-    what.layer = LAYER_POSIX;
-    what.flags = d->flags & FLAG_DIRECT;
-    what.file = descriptor_file(d);
-    what.result = got < 0 ? -call->error : got;
-    call_end(call, &what);
+    if (what->offset == HERE)
+        what->offset = position_before(fd, d, got);
+    what->layer = LAYER_POSIX;
+    what->flags = d->flags & FLAG_DIRECT;
+    what->file = descriptor_file(d);
+    what->result = got < 0 ? -call->error : got;
+    call_end(call, what);
     return got;
 }
 
@@ -45,7 +45,7 @@ static int64_t vector_bytes(const struct iovec *vector, int n, ssize_t got)
         struct what what = {.op = what_op, .call = CALL_##called}; \
         what.offset = where; \
         what.length = (int64_t)(asked); \
-        return transferred(&call, fd, d, got, what); \
+        return transferred(&call, fd, d, got, &what); \
     }
 
 /* clang-format off */
