@@ -19,27 +19,29 @@ from pathlib import Path
 from typing import Any
 
 from piotutor import rundir, storage
-from piotutor.capture import UnavailableError, block
+from piotutor.capture import UnavailableError, block, choice
 from piotutor.errors import UsageError
 from piotutor.launch import Launcher, guard, limits
 from piotutor.launch.local import Ranks
 from piotutor.launch.queue import Pool
 from piotutor.storage import datafiles
 from piotutor.storage.datafiles import DataFiles
+from piotutor.trace.interest import Interest
 from piotutor.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a workload is run; the fields are those of `piotutor.runner.start`."""
+    """How a job is run; the fields are those of `piotutor.runner.start`."""
 
-    directory: str | Path | None
-    timeout: float
-    limit: int
-    max_ranks: int | None
-    sample: bool
-    launcher: Launcher | None
-    fault: Mapping[str, Any] | None
+    directory: str | Path | None = None
+    timeout: float = 600
+    limit: int = limits.DATA
+    max_ranks: int | None = None
+    sample: bool = True
+    capture: str = "auto"
+    launcher: Launcher | None = None
+    fault: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < float("inf"):
@@ -107,36 +109,63 @@ def orders(
 ) -> guard.Orders:
     """Write the job's files, and return the guard's orders, written too."""
     home = storage.at(Path(data.files[0]).parent)
+    tasks = workload.num_tasks
+    room = limits.trace_bytes(run_dir, 2 * tasks)  # each rank's own file, and one from below
+    interest = Interest.of(data.files, [run_dir])
+    captured = choice.prepare(options.capture, run_dir, interest, room)
     job = run_dir / "job.json"
-    rundir.write_json(job, _job(workload, data, run_dir, options))
-    rundir.write_json(run_dir / "environment.json", _environment(workload, home, launcher))
-    module = ("piotutor.launch.worker", str(job))
-    sampled = options.sample and workload.api != "NULL"
-    sampler = [sys.executable, "-m", "piotutor.capture.sampler", "--block", str(job)]
+    rundir.write_json(job, _job(workload, data, run_dir, room, options))
+    about = environment(home, launcher, captured) | {"ranks": tasks}
+    rundir.write_json(run_dir / "environment.json", about)
+    words = (*home.argv_prefix, *captured.argv_prefix)
     told = guard.Orders(
-        run_dir=str(run_dir),
-        argv=launcher.argv(Ranks(workload.num_tasks, module, tuple(home.argv_prefix))),
-        env={**rank_environment(), **launcher.env(), **home.env},
+        argv=launcher.argv(Ranks(tasks, ("piotutor.launch.worker", str(job)), words)),
+        env={**rank_environment(), **launcher.env(), **home.env, **captured.env},
         data=data.to_dict(),
-        sampler=sampler if sampled else [],
-        block=_block(run_dir, home.path) if sampled else {},
-        timeout=options.timeout,
-        ranks=workload.num_tasks,
-        pools=[asdict(pool) for pool in pools(run_dir.parents[1], options.ranks)],
+        ranks=tasks,
         temporary=str(Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"),
-        parent=os.getpid(),
-        host=socket.gethostname(),
-        since=time.time(),
+        **watching(run_dir, home.path, sample=options.sample and workload.api != "NULL"),
+        **around(run_dir, options),
     )
     told.write(run_dir / "guard.json")
     return told
 
 
-def _block(run_dir: Path, place: Path) -> dict[str, Any]:
-    """Return what the kernel has to trace below a place; nothing where there is no disk."""
+def around(run_dir: Path, options: Options) -> dict[str, Any]:
+    """Return those of a guard's orders that don't depend on what runs."""
+    return {
+        "run_dir": str(run_dir),
+        "timeout": options.timeout,
+        "pools": [asdict(pool) for pool in pools(run_dir.parents[1], options.ranks)],
+        "parent": os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.time(),
+    }
+
+
+def watching(
+    run_dir: Path, place: Path, *, sample: bool, everywhere: bool = False
+) -> dict[str, Any]:
+    """Return those of a guard's orders that have the page cache and the disk watched.
+
+    Parameters
+    ----------
+    run_dir, place : Path
+        The run directory, and where the data lies.
+    sample : bool
+        Whether to watch at all.
+    everywhere : bool
+        Whether the job may use other disks, too.
+    """
+    if not sample:
+        return {}
+    job = str(run_dir / "job.json")
+    told: dict[str, Any] = {
+        "sampler": [sys.executable, "-m", "piotutor.capture.sampler", "--block", job]
+    }
     with suppress(UnavailableError):
-        return asdict(block.order(run_dir.name, place))
-    return {}
+        told["block"] = asdict(block.order(run_dir.name, place, everywhere=everywhere))
+    return told
 
 
 def rank_environment() -> dict[str, str]:
@@ -148,7 +177,9 @@ def rank_environment() -> dict[str, str]:
     return env | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-def _job(workload: Workload, data: DataFiles, run_dir: Path, options: Options) -> dict[str, Any]:
+def _job(
+    workload: Workload, data: DataFiles, run_dir: Path, room: int, options: Options
+) -> dict[str, Any]:
     """Return the job file, which every rank reads."""
     return {
         "format": 1,
@@ -156,7 +187,7 @@ def _job(workload: Workload, data: DataFiles, run_dir: Path, options: Options) -
         "files": data.files,
         "run_dir": str(run_dir),
         "seed": 1 + secrets.randbelow(1 << 30),
-        "trace_max_bytes": limits.trace_bytes(run_dir, workload.num_tasks),
+        "trace_max_bytes": room,
         "exclusive": workload.write,
         "fail": options.fault,
     }
@@ -180,19 +211,21 @@ def _room(path: Path, workload: Workload) -> Path:
     return path
 
 
-def _environment(workload: Workload, home: storage.Storage, launcher: Launcher) -> dict[str, Any]:
-    """Say where the run takes place, and on what."""
+def environment(
+    home: storage.Storage, launcher: Launcher, captured: choice.Capture
+) -> dict[str, Any]:
+    """Say where a run takes place, and on what, and who looks on."""
     return {
         "filesystem": home.kind,
         "path": str(home.path),
         "host": socket.gethostname(),
         "mpi": launcher.library,
-        "ranks": workload.num_tasks,
         "system": platform.system(),
         "kernel": platform.release(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "slowed": None,
+        "capture": captured.how,
+        "slowed": "strace" if captured.how == "strace" else None,
     }

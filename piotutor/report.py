@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piotutor import ior, rundir
+from piotutor import rundir
 from piotutor.errors import UsageError
 from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
@@ -120,7 +120,8 @@ def html(run: Run) -> bytes:
 def _head(run: Run) -> Iterator[str]:
     yield f"<h1>{escape(run.name)}</h1>"
     yield f'<p><span class="badge">{escape(style.badge(run.trace))}</span></p>'
-    yield f"<p>The same for IOR: <code>{escape(ior.command(run.workload))}</code></p>"
+    what = "The same for IOR" if run.workload else "What ran"
+    yield f"<p>{what}: <code>{escape(run.line)}</code></p>"
     if run.result["dropped"]:
         lost = format_count(run.result["dropped"])
         yield f'<p class="warn">{lost} events were dropped: figures and counts are partial.</p>'
@@ -137,7 +138,7 @@ def _numbers(run: Run) -> Iterator[str]:
     header = ("phase", "repetition", "bytes", "operations", "time", "bandwidth", *quantiles)
     phases = [phase_cells(phase, quantiles) for phase in result["phases"]]
     yield _table("Phases", phases, header)
-    yield f"<p>{_verified(result)}</p>"
+    yield f"<p>{_verified(result)}</p>" if run.workload else ""
     layers = [
         (f"{layer} {op}", format_count(found["operations"]), format_size(found["bytes"]))
         for layer, ops in result["layers"].items()
@@ -171,7 +172,9 @@ def _place(run: Run) -> Iterator[str]:
     for kind in ("requested", "verified", "echoed"):
         title = {"requested": "asked for", "verified": "seen", "echoed": "echoed"}[kind]
         yield _table(f"Hints {title}", _pairs(hints.get(kind) or {}), classes="names")
-    yield _table("Workload", _pairs(run.workload.to_dict()), classes="names")
+    yield _table("Capture", _pairs(run.result.get("capture") or {}), classes="names")
+    if run.workload:
+        yield _table("Workload", _pairs(run.workload.to_dict()), classes="names")
 
 
 def _pairs(table: Mapping[str, Any]) -> Rows:

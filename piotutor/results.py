@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from piotutor import metrics, rundir, units
+import numpy as np
+
+from piotutor import ior, metrics, rundir, units
+from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
-from piotutor.trace import Trace
+from piotutor.trace import RECORD, Trace
 from piotutor.workload import Workload
 
 _KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
@@ -31,6 +35,17 @@ class Run:
     directory : path
         The run directory.
 
+    Attributes
+    ----------
+    dir : Path
+        The run directory.
+    workload : Workload or None
+        What ran; None where a program that isn't ours did.
+    command : list of str
+        That program's words, empty with a workload.
+    result : dict
+        Its numbers, in the outside form.
+
     Raises
     ------
     PiotutorError
@@ -40,9 +55,13 @@ class Run:
     def __init__(self, directory: str | Path) -> None:
         self.dir = Path(directory).expanduser().absolute()
         job = rundir.read_json(self.dir / "job.json")
-        if not isinstance(job.get("workload"), dict):
-            raise PiotutorError(f"{self.dir / 'job.json'} is damaged: it holds no workload")
-        self.workload = Workload.from_dict(job["workload"])
+        command, workload = job.get("command"), job.get("workload")
+        if not isinstance(workload, dict) and not isinstance(command, list):
+            raise PiotutorError(
+                f"{self.dir / 'job.json'} is damaged: it holds no workload and no command"
+            )
+        self.workload = Workload.from_dict(workload) if workload else None
+        self.command: list[str] = [str(word) for word in command or []]
         self.result: dict[str, Any] = rundir.read_json(self.dir / "result.json")
 
     @property
@@ -78,14 +97,29 @@ class Run:
     @cached_property
     def trace(self) -> Trace:
         """Every record of every rank."""
-        trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
-        trace.meta.update(
-            workload=self.workload.to_dict(), environment=self.environment, run=self.name
-        )
+        if self.command or not self.workload:
+            trace = _trace(self.dir)  # whatever that program did
+        else:
+            trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
+        trace.meta.update(environment=self.environment, run=self.name)
+        if self.workload:
+            trace.meta["workload"] = self.workload.to_dict()
         return trace
+
+    @property
+    def line(self) -> str:
+        """What ran, as a line for a shell: IOR's for a workload."""
+        return ior.command(self.workload) if self.workload else shlex.join(self.command)
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks there were."""
+        return int(self.environment.get("ranks") or 0)
 
     def raise_for_status(self) -> Run:
         """Return the run if it went well or was stopped.
+
+        A program that isn't ours ended as it liked: ``result["exit_code"]`` says how.
 
         Raises
         ------
@@ -112,9 +146,7 @@ class Run:
         )
         place = self.environment
         where = ", ".join(str(place[key]) for key in ("filesystem", "host", "mpi") if place[key])
-        caption = html.escape(
-            f"{self.result['provenance']} · {where}, {self.workload.num_tasks} ranks"
-        )
+        caption = html.escape(f"{self.result['provenance']} · {where}, {self.ranks} ranks")
         return f"<table><caption>{caption}</caption>{rows}</table>"
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -140,24 +172,34 @@ class Run:
 def collect(directory: Path) -> Run:
     """Make a run's result from what its guard and its ranks left, and open it."""
     ended = rundir.read_json(directory / "guard-result.json")
+    captured = choice.finish(directory)
+    sampled = _read_lenient(directory / "sampler.json")
     worker = _read_lenient(directory / "worker.json")
     environment = rundir.read_json(directory / "environment.json")
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
+    trace = _trace(directory)
+    environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     result = {
         "provenance": "measured",
         "status": status,
         "environment": worker.get("environment", {}) | environment,
-        **_numbers(directory),
+        "phases": [phase.to_dict() for phase in metrics.phases(trace)],
+        "layers": metrics.layers(trace),
+        "targets": metrics.targets(trace),
+        "dropped": trace.dropped,
+        "capture": captured | {"block": sampled.get("block", "not asked for")},
         "verified_bytes": worker.get("verified_bytes", 0),
         "verified_from": worker.get("verified_from"),
         "hints": worker.get("hints", _NO_HINTS),
         "mismatches": mismatches,
         "signature": worker.get("signature"),
+        "exit_code": ended.get("code"),
         "seconds": ended["seconds"],
         "run_dir": str(directory),
     }
-    problem = _problem(directory, ended, mismatches)
+    foreign = "workload" not in rundir.read_json(directory / "job.json")
+    problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
 
@@ -190,18 +232,12 @@ def read_errors(directory: Path) -> list[dict[str, Any]]:
     return [error for error in map(_read_lenient, paths) if "message" in error]
 
 
-def _numbers(directory: Path) -> dict[str, Any]:
-    """Return what the trace says; a broken run's may say nothing."""
+def _trace(directory: Path) -> Trace:
+    """Return what was recorded, as far as it is whole; a broken run may have left nothing."""
     try:
-        trace = Trace.load(directory / "trace", salvage=True)
+        return Trace.load(directory / "trace", salvage=True)
     except PiotutorError:
-        return {"phases": [], "layers": {}, "targets": [], "dropped": 0}
-    return {
-        "phases": [phase.to_dict() for phase in metrics.phases(trace)],
-        "layers": metrics.layers(trace),
-        "targets": metrics.targets(trace),
-        "dropped": trace.dropped,
-    }
+        return Trace(np.zeros(0, RECORD))
 
 
 def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Run a workload: start it, follow it, stop it, collect it.
+"""Run a workload, or any program: start it, follow it, stop it, collect it.
 
 One implementation serves a notebook (``await pio.run(...)``), a script (``pio.run_sync(...)``)
 and the command line: `start` returns a `Job`, whose end is looked for without blocking anyone.
@@ -6,165 +6,37 @@ and the command line: `start` returns a `Job`, whose end is looked for without b
 
 from __future__ import annotations
 
-import asyncio
+import fcntl
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Mapping
-from contextlib import suppress
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from piotutor import launch, preparation, results, rundir
+from piotutor import commands, launch, preparation, rundir
+from piotutor.commands import Command
 from piotutor.errors import UsageError
 from piotutor.ior import parse
-from piotutor.launch import Launcher, guard, limits
+from piotutor.jobs import Job, start_guard
+from piotutor.launch import Launcher, limits
 from piotutor.results import Run
-from piotutor.trace import Follower
 from piotutor.units import parse_size
 from piotutor.workload import Workload
 
-__all__ = ["Job", "Run", "open_run", "run", "run_sync", "start"]
+__all__ = [
+    "Job",
+    "Run",
+    "open_run",
+    "run",
+    "run_sync",
+    "start",
+    "start_command",
+    "trace_command",
+    "trace_command_sync",
+]
 
-LOOK = 0.02
-"""Seconds between looks at whether a job is over."""
-UNRESPONSIVE = 12.0
-"""Seconds after which a guard that was told to stop is taken for hung."""
-
-
-class Job:
-    """A job under its guard.
-
-    Attributes
-    ----------
-    run_dir : Path
-        The run directory.
-    workload : Workload
-        What it does.
-    """
-
-    def __init__(self, workload: Workload, orders: guard.Orders, process: _Process) -> None:
-        self.run_dir = Path(orders.run_dir)
-        self.workload = workload
-        self._orders = orders
-        self._process = process
-        self._stopped_at: float | None = None
-        self._run: Run | None = None
-
-    @property
-    def state(self) -> str:
-        """``waiting`` (for places), ``running``, ``done``, ``failed``, ``stopped``, ``timeout``."""
-        if self._run is not None:
-            return self._run.status
-        ended = rundir.read_json(self.run_dir / "guard-result.json", {})
-        now = rundir.read_json(self.run_dir / "state.json", _WAITING)
-        return str(ended.get("status") or now["state"])
-
-    @property
-    def why(self) -> str:
-        """What a waiting job waits for."""
-        return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["why"])
-
-    @cached_property
-    def follower(self) -> Follower:
-        """The trace while it grows."""
-        return Follower(self.run_dir / "trace")
-
-    @property
-    def output(self) -> list[str]:
-        """The lines that the ranks have printed so far."""
-        return results.read_output(self.run_dir).splitlines()
-
-    def stop(self) -> None:
-        """Ask for the end: ranks get TERM, and KILL 2 s later. Returns at once."""
-        self._stopped_at = self._stopped_at or time.monotonic()
-        with suppress(OSError, ValueError):
-            assert self._process.stdin is not None
-            self._process.stdin.write(b"stop\n")
-            self._process.stdin.flush()
-
-    async def wait(self) -> Run:
-        """Wait for the end without blocking; if cancelled, stop the job first.
-
-        Raises
-        ------
-        RunError, UsageError
-            The job failed.
-        """
-        try:
-            while not self._over():
-                await asyncio.sleep(LOOK)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            self._abort()
-            raise
-        if self._run is None:
-            self._run = await asyncio.to_thread(self._collect)
-        return self._run.raise_for_status()
-
-    def wait_sync(self, timeout: float | None = None) -> Run:
-        """Wait for the end; if interrupted, stop the job first.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds after which to give up waiting; the job goes on.
-
-        Raises
-        ------
-        RunError, UsageError
-            The job failed.
-        TimeoutError
-            It is not over yet.
-        """
-        deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        try:
-            while not self._over():
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{self.run_dir.name} is not over after {timeout} s")
-                time.sleep(LOOK)
-        except KeyboardInterrupt:
-            self._abort()
-            raise
-        self._run = self._run or self._collect()
-        return self._run.raise_for_status()
-
-    def _over(self) -> bool:
-        """Say whether the guard has ended; end one that doesn't answer."""
-        if self._process.poll() is not None:
-            return True
-        if self._stopped_at and time.monotonic() > self._stopped_at + UNRESPONSIVE:
-            self._process.kill()
-        return False
-
-    def _abort(self) -> None:
-        """Stop, and see to it that nothing is left."""
-        self.stop()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(UNRESPONSIVE)
-        self._process.kill()
-        self._process.wait()
-        self._tidy()
-
-    def _collect(self) -> Run:
-        self._tidy()
-        return results.collect(self.run_dir)
-
-    def _tidy(self) -> None:
-        """Close the pipe; do what a guard would have done that was killed."""
-        with suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-        ended = self.run_dir / "guard-result.json"
-        if not ended.exists():
-            left = guard.clean(self._orders)
-            status = guard.status_of(self._process.wait())
-            if status == "failed" and self._stopped_at:
-                status = "stopped"
-            reason = "the guard of this run was killed" if status == "failed" else ""
-            told = {"status": status, "code": None, "reason": reason, "seconds": 0.0}
-            rundir.write_json(ended, {**told, "left": left})
+DAY = 86400.0
+"""Seconds after which a program that isn't ours is ended, unless told otherwise."""
 
 
 def start(
@@ -175,6 +47,7 @@ def start(
     limit: int | str = limits.DATA,
     max_ranks: int | None = None,
     sample: bool = True,
+    capture: str = "auto",
     launcher: Launcher | None = None,
     fault: Mapping[str, Any] | None = None,
 ) -> Job:
@@ -195,6 +68,9 @@ def start(
         The most ranks: ``PIOTUTOR_MAX_RANKS``, or 16.
     sample : bool
         Whether to watch the page cache and the device meanwhile.
+    capture : str
+        How to see the layers below the application: ``preload``, ``strace``, ``none``, or
+        ``auto``, the first of these that works.
     launcher : Launcher, optional
         What starts the ranks; found if not given.
     fault : mapping, optional
@@ -211,6 +87,7 @@ def start(
         limit=parse_size(limit),
         max_ranks=max_ranks,
         sample=sample,
+        capture=capture,
         launcher=launcher,
         fault=fault,
     )
@@ -219,22 +96,129 @@ def start(
 
 def _start(workload: Workload, options: preparation.Options) -> Job:
     """Check everything, make the run directory and the place for data, and start the guard."""
-    state = rundir.state_dir()
-    rundir.sweep(state)
-    rundir.prune(state)
     limits.check(workload, limit=options.limit, ranks=options.ranks)
-    for pool in preparation.pools(state, options.ranks):
-        pool.check(workload.num_tasks)
-    launcher = options.launcher or launch.find(cache=state)
+    state, launcher = _ready(workload.num_tasks, options)
     launcher.check(workload)
     with rundir.new(state, workload.api) as (run_dir, lock):
         data = preparation.place(workload, state, run_dir, options.directory)
         try:
             orders = preparation.orders(workload, data, run_dir, launcher, options)
-            return Job(workload, orders, _guard(run_dir, lock))
+            return Job(workload, orders, start_guard(run_dir, lock))
         except BaseException:
             data.release(done=False)
             raise
+
+
+def _ready(ranks: int, options: preparation.Options) -> tuple[Path, Launcher]:
+    """Tidy up, and return the state directory and what starts ranks, if there is room for them."""
+    state = rundir.state_dir()
+    rundir.sweep(state)
+    rundir.prune(state)
+    for pool in preparation.pools(state, options.ranks):
+        pool.check(ranks)
+    return state, options.launcher or launch.find(cache=state)
+
+
+def start_command(
+    argv: Sequence[str],
+    *,
+    ranks: int | None = None,
+    capture: str = "auto",
+    prefixes: Iterable[str | os.PathLike[str]] = (),
+    storage: str = "local",
+    timeout: float = DAY,
+    max_ranks: int | None = None,
+    sample: bool = True,
+    launcher: Launcher | None = None,
+    streams: Sequence[int] = (),
+) -> Job:
+    """Start any program, to record what it does with files, and return at once.
+
+    It runs in the caller's working directory and environment; its files are left as they are.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The program's words.
+    ranks : int, optional
+        How many copies `launcher` starts under MPI. Without it the program is started once; it
+        may be an mpiexec or srun.
+    capture : str
+        ``preload``, ``strace``, ``none``, or ``auto``, the first of these that works.
+    prefixes : iterable of path
+        Record only files that lie there, or whose paths begin so; by default all regular files
+        but those of `piotutor.trace.interest`.
+    storage : str
+        Name of the storage.
+    timeout : float
+        Seconds after which the program is ended.
+    max_ranks, sample, launcher
+        As for `start`.
+    streams : sequence of int
+        Descriptors for its standard input, output and error; by default it reads nothing, and its
+        output is kept in the run directory.
+
+    Raises
+    ------
+    UsageError
+        It can't be run as asked; nothing was started or left.
+    """
+    if isinstance(argv, str):
+        raise UsageError(f"{argv!r} is one word: give a list of the program's words")
+    command = Command(
+        argv=tuple(argv),
+        ranks=ranks,
+        prefixes=tuple(os.fspath(prefix) for prefix in prefixes),
+        storage=storage,
+    )
+    options = preparation.Options(
+        timeout=timeout, max_ranks=max_ranks, sample=sample, capture=capture, launcher=launcher
+    )
+    state, found = _ready(command.places, options)
+    commands.check(command, found)
+    with rundir.new(state, "trace") as (run_dir, lock), _copies(streams) as copies:
+        orders = commands.orders(command, run_dir, found, options, copies)
+        return Job(None, orders, start_guard(run_dir, lock, copies))
+
+
+@contextmanager
+def _copies(streams: Sequence[int]) -> Iterator[list[int]]:
+    """Copy descriptors for a guard, whose own first three are others."""
+    with ExitStack() as held:
+        copies = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3) for stream in streams]
+        for copy in copies:
+            held.callback(os.close, copy)
+        yield copies
+
+
+async def trace_command(argv: Sequence[str], **options: Any) -> Run:
+    """Record what any program does with files: ``run = await pio.trace_command(["./simulation"])``.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The program's words.
+    **options
+        As for `start_command`.
+
+    Returns
+    -------
+    Run
+        Also when the program failed: its ``result["exit_code"]`` says how.
+
+    Raises
+    ------
+    UsageError
+        It can't be run as asked.
+    RunError
+        It couldn't be started, or took longer than its time.
+    """
+    return await start_command(argv, **options).wait()
+
+
+def trace_command_sync(argv: Sequence[str], **options: Any) -> Run:
+    """Record what any program does with files, as `trace_command` does, blocking meanwhile."""
+    return start_command(argv, **options).wait_sync()
 
 
 async def run(workload: Workload | str | list[str], **options: Any) -> Run:
@@ -273,10 +257,6 @@ def open_run(path: str | Path) -> Run:
     return Run(path)
 
 
-_Process = subprocess.Popen[bytes]
-_WAITING = {"state": "waiting", "why": ""}
-
-
 def _read(workload: Workload | str | list[str]) -> Workload:
     """Accept an IOR command line too, if all of it has an equal here."""
     if isinstance(workload, Workload):
@@ -285,18 +265,3 @@ def _read(workload: Workload | str | list[str]) -> Workload:
     if unsupported:
         raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
     return parsed
-
-
-def _guard(run_dir: Path, lock: int | None) -> _Process:
-    """Start the guard; it inherits the lock of the run directory."""
-    with (run_dir / "guard.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "piotutor.launch.guard", str(run_dir / "guard.json")],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=run_dir,
-            env={**os.environ, **preparation.rank_environment()},
-            pass_fds=() if lock is None else (lock,),
-            start_new_session=True,
-        )

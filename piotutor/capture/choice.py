@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from piotutor.capture import preload, strace
 from piotutor.errors import UsageError
 from piotutor.trace.interest import Interest
 
+FILE = "capture.json"
+"""In a run directory: how it was captured, and which files count."""
 WAYS = ("auto", "preload", "strace", "none")
 """What may be asked for; ``auto`` is the first of the others that works."""
 _GIVES = {
@@ -99,6 +103,9 @@ def prepare(
         What is asked for by name can't be had here.
     """
     how, why = choose(asked)
+    told = {"how": how, "why": why, "max_bytes": max_bytes}
+    told |= {"prefixes": interest.prefixes, "skip": interest.skip}
+    (run_dir / FILE).write_text(json.dumps(told, indent=1))
     if how == "preload":
         env = preload.environment(run_dir / "trace", interest, max_bytes)
         words = preload.argv_prefix(env)
@@ -107,3 +114,22 @@ def prepare(
         (run_dir / strace.LOGS).mkdir(mode=0o700)
         return Capture(how, why, {}, strace.argv_prefix(run_dir, whole=whole))
     return Capture(how, why)
+
+
+def finish(run_dir: Path) -> dict[str, Any]:
+    """Bring what was captured into the trace of a run that is over, and say how it went.
+
+    Returns
+    -------
+    dict
+        ``how``, ``why``, and ``notes``: a list of what a reader has to know besides.
+    """
+    try:
+        told = json.loads((run_dir / FILE).read_text())
+    except (OSError, ValueError):
+        return {"how": "none", "why": "this run is older than capture", "notes": []}
+    notes = []
+    if told["how"] == "strace" and (run_dir / strace.LOGS).is_dir():
+        interest = Interest(tuple(told["prefixes"]), tuple(told["skip"]))
+        notes = strace.convert(run_dir, interest, told["max_bytes"])
+    return {"how": told["how"], "why": told["why"], "notes": notes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -43,8 +44,18 @@ class Version(argparse.Action):
 
 
 def read(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read a command line; what a command passes on to another program becomes ``rest``."""
-    options, rest = parser.parse_known_args(arguments)
+    """Read a command line.
+
+    What a command passes on to another program becomes ``rest``; a whole program, after ``--``,
+    ``program``.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    program: list[str] = []
+    if words[:1] == ["trace"] and "--" in words:  # argparse would lose a second one
+        program = words[words.index("--") + 1 :]
+        words = words[: words.index("--")]
+    options, rest = parser.parse_known_args(words)
+    options.program = program
     if rest and "rest" not in options:
         parser.error(f"{' '.join(rest)}: not understood")
     options.rest = rest

@@ -48,8 +48,18 @@ def add_to(commands: Any) -> None:
         "--timeout", metavar="SECONDS", help="end the job after so long (default: 600)"
     )
     bounds.add_argument("--max-ranks", metavar="N", help="ranks at most (default: 16)")
+    add_capture(shown)
     bounds.add_argument("--directory", metavar="DIR", help="where data goes that -o doesn't name")
     add_workload(parser)
+
+
+def add_capture(group: Any) -> None:
+    """Add the option that says how the layers below are captured."""
+    group.add_argument(
+        "--capture",
+        metavar="HOW",
+        help="see the layers below by preload, strace, none or auto (the default: the best here)",
+    )
 
 
 def act(options: argparse.Namespace) -> int:
@@ -80,15 +90,24 @@ def read_bounds(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit is not None:
         bounds["limit"] = parse_size(options.limit)
     if options.timeout is not None:
-        bounds["timeout"] = _positive("--timeout", options.timeout, float)
+        bounds["timeout"] = positive("--timeout", options.timeout, float)
     if options.max_ranks is not None:
-        bounds["max_ranks"] = _positive("--max-ranks", options.max_ranks, int)
+        bounds["max_ranks"] = positive("--max-ranks", options.max_ranks, int)
     if options.directory is not None:
         bounds["directory"] = options.directory
+    if options.capture is not None:
+        bounds["capture"] = options.capture
     return bounds
 
 
-def _positive(name: str, text: str, kind: type[int] | type[float]) -> float:
+def positive(name: str, text: str, kind: type[int] | type[float]) -> float:
+    """Read the positive number that an option was given.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
     try:
         value = kind(text)
     except ValueError:

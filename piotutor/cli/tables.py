@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from piotutor import ior
 from piotutor.cli.output import table
 from piotutor.results import Run, phase_cells
 from piotutor.units import format_count, format_size
@@ -20,7 +19,7 @@ _FROM = {
 
 def sections(run: Run) -> Iterator[str]:
     """Yield the parts of the text: what and where, phases, layers, what a reader must not miss."""
-    yield f"{badge(run)}\n{ior.command(run.workload)}"
+    yield f"{badge(run)}\n{run.line}"
     result = run.result
     if result["phases"]:
         yield _phases(result["phases"])
@@ -37,8 +36,9 @@ def badge(run: Run) -> str:
     place = run.environment
     where = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
     slowed = f" · slowed: {place['slowed']}" if place.get("slowed") else ""
-    ranks = f"{run.workload.num_tasks} ranks"
-    return f"{run.result['provenance']} · {', '.join([*where, ranks])}{slowed}"
+    ranks = f"{run.ranks} rank{'s' * (run.ranks != 1)}"
+    seen = f" · captured: {place['capture']}" if place.get("capture") else ""
+    return f"{run.result['provenance']} · {', '.join([*where, ranks])}{seen}{slowed}"
 
 
 def _phases(phases: list[dict[str, Any]]) -> str:
@@ -62,15 +62,25 @@ def _notes(run: Run) -> Iterator[str]:
     if result["verified_from"]:
         amount = format_size(result["verified_bytes"])
         yield f"verified: {amount}, {_FROM[result['verified_from']]}"
-    else:
+    elif run.workload:
         yield "verified: nothing (-W or -R compares what was written)"
     for name, value in result["hints"].get("requested", {}).items():
         yield f"hint: {name}={value}, {_obeyed(name, result['hints'])}"
     if result["dropped"]:
         yield f"dropped: {format_count(result['dropped'])} events found no room in the trace"
+    yield from _captured(run)
     if run.status != "done":
-        yield f"status: {run.status}"
+        code = run.result.get("exit_code") if not run.workload else None
+        yield f"status: {run.status}" + (f" (exit code {code})" if code else "")
     yield f"run: {run.dir}"
+
+
+def _captured(run: Run) -> Iterator[str]:
+    """Say what below the application was seen, and how."""
+    told = run.result.get("capture")
+    if told:
+        yield f"captured: {told['why']}"
+        yield from (f"note: {note}" for note in told["notes"])
 
 
 def _obeyed(name: str, hints: dict[str, Any]) -> str:

@@ -30,8 +30,8 @@ class Launcher(Protocol):
     def find(cls, cache: Path | None = None) -> Launcher:
         """Look at this machine; the answer may be kept in the directory `cache`."""
 
-    def check(self, workload: Workload) -> None:
-        """Raise `UsageError` for what can't be started here."""
+    def check(self, workload: Workload | None) -> None:
+        """Raise `UsageError` for what can't be started here (None: a program that isn't ours)."""
 
     def argv(self, ranks: Ranks) -> list[str]:
         """Return the command line that starts the ranks; pure."""

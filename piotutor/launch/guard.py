@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from piotutor.capture import UnavailableError, procio, tracefs
+from piotutor.capture import UnavailableError, fiemap, procio, tracefs
 from piotutor.launch import processes
 from piotutor.launch.queue import Pool, places
 from piotutor.storage.datafiles import DataFiles
@@ -51,7 +51,14 @@ class Orders:
     argv
         The command that starts the ranks.
     env
-        Variables added to the environment.
+        Variables added to the environment of the ranks.
+    unset
+        Variables of our own that the ranks must not see.
+    directory
+        Where the ranks begin; empty for the run directory.
+    streams
+        Descriptors of ours that become the ranks' standard input, output and error; empty: they
+        read nothing, and what they print is kept in ``output.txt``.
     data
         A `DataFiles` as a dict.
     sampler
@@ -78,6 +85,9 @@ class Orders:
     data: dict[str, Any]
     sampler: list[str] = field(default_factory=list)
     block: dict[str, Any] = field(default_factory=dict)
+    unset: list[str] = field(default_factory=list)
+    directory: str = ""
+    streams: list[int] = field(default_factory=list)
     timeout: float = 600.0
     ranks: int = 1
     pools: list[dict[str, Any]] = field(default_factory=list)
@@ -160,10 +170,9 @@ class Guard:
             Path(self.orders.temporary).mkdir(mode=0o700)
         before = procio.counters()
         self._trace_requests()
-        sampler = self._start(self.orders.sampler, subprocess.DEVNULL)
-        ranks = self._start(self.orders.argv, subprocess.PIPE)
-        assert ranks is not None and ranks.stdout is not None
-        copier = threading.Thread(target=self._follow, args=(ranks, ranks.stdout), daemon=True)
+        sampler = self._start_sampler()
+        ranks = self._start_ranks()
+        copier = threading.Thread(target=self._follow, args=(ranks,), daemon=True)
         copier.start()
         try:
             while ranks.poll() is None:
@@ -181,28 +190,44 @@ class Guard:
         if self.orders.block:
             with suppress(UnavailableError, OSError):
                 tracefs.begin(tracefs.Order(**self.orders.block))
+                (self.run_dir / fiemap.NOTES).mkdir()
 
-    def _start(self, argv: list[str], output: int) -> subprocess.Popen[bytes] | None:
-        if not argv:
+    def _start_sampler(self) -> subprocess.Popen[bytes] | None:
+        if not self.orders.sampler:
             return None
         return subprocess.Popen(
-            argv,
+            self.orders.sampler,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output == subprocess.PIPE else None,
-            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, processes.MARK: self.orders.run_dir},
             cwd=self.run_dir,
             start_new_session=True,
         )
 
-    def _environment(self) -> dict[str, str]:
-        place = {"TMPDIR": self.orders.temporary} if self.orders.temporary else {}
-        return {**os.environ, **place, **self.orders.env, processes.MARK: self.orders.run_dir}
+    def _start_ranks(self) -> subprocess.Popen[bytes]:
+        own = (subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT)
+        stdin, stdout, stderr = self.orders.streams or own
+        return subprocess.Popen(
+            self.orders.argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=self._environment(),
+            cwd=self.orders.directory or self.run_dir,
+            start_new_session=True,
+        )
 
-    def _follow(self, ranks: subprocess.Popen[bytes], output: IO[bytes]) -> None:
-        """Keep the ranks' output until they end (a thread of its own)."""
-        with output:
-            copy_bounded(output.fileno(), self.run_dir / "output.txt", OUTPUT)
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of the ranks."""
+        kept = {name: text for name, text in os.environ.items() if name not in self.orders.unset}
+        place = {"TMPDIR": self.orders.temporary} if self.orders.temporary else {}
+        return {**kept, **place, **self.orders.env, processes.MARK: self.orders.run_dir}
+
+    def _follow(self, ranks: subprocess.Popen[bytes]) -> None:
+        """Keep the ranks' output, if it is ours, until they end (a thread of its own)."""
+        if ranks.stdout is not None:
+            with ranks.stdout as output:
+                copy_bounded(output.fileno(), self.run_dir / "output.txt", OUTPUT)
         ranks.wait()
         os.write(self.wake, b"e")
 

@@ -67,12 +67,15 @@ class Ranks:
     module
         The Python module that each rank runs, with its arguments.
     prefix
-        Words before the program, from the storage (a wrapper, say).
+        Words before the program, from the storage and the capture (a wrapper, say).
+    program
+        Instead of a module: any program, with its arguments.
     """
 
     count: int
-    module: tuple[str, ...]
+    module: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,24 +125,24 @@ class Local:
                     kept.write_text(json.dumps({"key": key, "found": found}))
         return cls(**found)
 
-    def check(self, workload: Workload) -> None:
-        """Refuse what can't be started here.
+    def check(self, workload: Workload | None) -> None:
+        """Refuse what can't be started here; None stands for ranks of a program that isn't ours.
 
         Raises
         ------
         UsageError
             No MPI, or two that don't fit, and the workload needs one.
         """
-        alone = workload.num_tasks == 1 and workload.api in ("NULL", "POSIX")
+        alone = workload and workload.num_tasks == 1 and workload.api in ("NULL", "POSIX")
         if self.problem and not alone:
             raise UsageError(self.problem)
 
     def argv(self, ranks: Ranks) -> list[str]:
         """Return the command line that starts the ranks."""
-        if self.mpiexec is None:
-            return [*ranks.prefix, self.python, "-m", *ranks.module]
-        start = [self.mpiexec, "-n", str(ranks.count)]
-        return [*start, *ranks.prefix, self.python, "-m", "mpi4py", "-m", *ranks.module]
+        start = [self.mpiexec, "-n", str(ranks.count)] if self.mpiexec else []
+        mpi4py = ["-m", "mpi4py"] if self.mpiexec else []
+        module = [self.python, *mpi4py, "-m", *ranks.module]
+        return [*start, *ranks.prefix, *(ranks.program or module)]
 
     def env(self) -> dict[str, str]:
         """Return the environment variables that this MPI needs."""

@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def work(job: Job, comm: Comm) -> None:
     """Do this rank's part of a job, and leave its trace and the result in the run directory."""
+    from piotutor.capture.fiemap import note
     from piotutor.capture.residency import evict
 
     tasks = job.workload.num_tasks
@@ -60,7 +62,7 @@ def work(job: Job, comm: Comm) -> None:
         max_bytes=job.trace_max_bytes,
     )
     with writer:
-        outcome = run_rank(job, comm, writer, evict)
+        outcome = run_rank(job, comm, writer, evict, partial(note, job.run_dir))
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
         environment = {**_environment(), **outcome.environment}

@@ -75,6 +75,7 @@ async def watch(
 
     board = Board(views, seconds, grid, style)
     job = runner.start(workload, **options)
+    assert job.workload is not None
     board.begin(job.workload)
     show_board(board.box)
     place = show(twin.of_words("", board.clock), board.clock)

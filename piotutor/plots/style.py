@@ -241,6 +241,8 @@ def badge(trace: Trace) -> str:
     ranks = int(np.count_nonzero(distinct(trace.column("rank")) >= 0))
     words.append(f"{ranks} rank" + "s" * (ranks != 1))
     parts = [trace.provenance, ", ".join(words)]
+    if place.get("capture"):
+        parts.append(f"captured: {place['capture']}")
     if place.get("slowed"):
         parts.append(f"slowed: {place['slowed']}")
     if trace.dropped:

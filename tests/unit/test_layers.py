@@ -25,7 +25,7 @@ ROWS = (
     ("capture",),
     ("storage",),
     ("launch",),
-    ("rundir", "results", "preparation", "runner"),
+    ("rundir", "results", "preparation", "commands", "jobs", "runner"),
     ("plots",),
     ("live",),
     ("lesson",),

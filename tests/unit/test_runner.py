@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from piotutor import rundir, runner
+from piotutor import jobs, rundir, runner
 from piotutor.errors import PiotutorError, RunError, UsageError
 from piotutor.launch.local import Local
 from piotutor.trace import Op
@@ -207,7 +207,7 @@ def test_the_guard_is_killed(eventually, living):
 
 
 def test_the_guard_hangs(monkeypatch, eventually, living):
-    monkeypatch.setattr(runner, "UNRESPONSIVE", 0.3)
+    monkeypatch.setattr(jobs, "UNRESPONSIVE", 0.3)
     job = runner.start(SMALL, fault=HANG, **OPTIONS)
     eventually(living)
     os.kill(job._process.pid, signal.SIGSTOP)
