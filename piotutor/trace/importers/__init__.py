@@ -20,6 +20,8 @@ from piotutor.trace.record import TraceError
 IMPORTERS = {
     "darshan": "piotutor.trace.importers.darshan",
     "dftracer": "piotutor.trace.importers.dftracer",
+    "elbencho": "piotutor.trace.importers.elbencho",
+    "ior": "piotutor.trace.importers.ior",
     "strace": "piotutor.trace.importers.strace",
 }
 """Name of the program that wrote a file to the module that reads it."""

@@ -58,3 +58,18 @@ def number(values: Iterable[T]) -> tuple[np.ndarray, list[T]]:
     known: dict[T, int] = {}
     numbers = [known.setdefault(value, len(known)) for value in values]
     return np.array(numbers, np.int32), list(known)
+
+
+def milliseconds(dates: list[str]) -> np.ndarray:
+    """Read times like ``2026-11-22T18:58:36.170+0100``, in ms since 1970.
+
+    Raises
+    ------
+    ValueError
+        One of them isn't of that form.
+    """
+    local = np.array([date[:23] for date in dates], "datetime64[ms]").astype(np.int64)
+    zones, which = np.unique([date[23:] for date in dates], return_inverse=True)
+    minutes = [int(zone[:3]) * 60 + int(zone[0] + zone[3:5]) for zone in zones.tolist()]
+    utc: np.ndarray = local - np.array(minutes, np.int64)[which] * 60_000
+    return utc

@@ -8,23 +8,19 @@ read or write follows from the seeks and opens before it.
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
 from collections import Counter
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from piotutor.trace.calls import call_flag
+from piotutor.trace.importers import json_lines
 from piotutor.trace.importers.columns import OPS, number, plain, records
 from piotutor.trace.importers.positions import positions
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op, TraceError
 
-_BLOCK = 32768  # lines that are parsed at a time
 _COMPLETE, _ABOUT = ("X", 1), ("M", 4)  # of an event's ``ph``: a call, and what explains others
 _UNITS = {"NS": 1, "US": 10**3, "MS": 10**6, "SEC": 10**9}
 _APPEND = 0o2000  # of the flags of open, on Linux
@@ -43,11 +39,7 @@ def sniff(path: Path) -> bool:
     """Say whether this looks like a log, or a directory of logs, of dftracer."""
     if path.is_dir():
         return bool(_logs(path))
-    try:
-        with _open(path) as stream:
-            return '"cat":"dftracer"' in stream.read(4096).replace(" ", "")
-    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error):
-        return False
+    return '"cat":"dftracer"' in json_lines.head(path).replace(" ", "")
 
 
 def load(path: Path) -> Trace:
@@ -70,14 +62,6 @@ def _logs(directory: Path) -> list[Path]:
     return sorted([*directory.glob("*.pfw"), *directory.glob("*.pfw.gz")])
 
 
-def _open(path: Path) -> TextIO:
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    if packed:
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
-
-
 class _Log:
     """What all files say."""
 
@@ -96,32 +80,19 @@ class _Log:
         self._unit = _UNITS["US"]
 
     def read(self, path: Path) -> None:
-        """Take in one file; one that ends early is kept up to there, and that is noted."""
-        seen = 0
-        try:
-            with _open(path) as stream:
-                while lines := list(islice(stream, _BLOCK)):
-                    self._take(self._parse(lines, path, seen))
-                    seen += len(lines)
-        except (EOFError, zlib.error):
-            self.damage.append(f"{path}: is cut off or damaged after {seen:,} lines")
-        except (UnicodeDecodeError, gzip.BadGzipFile):
-            raise TraceError(f"{path}: isn't text: no log of dftracer") from None
-        except OSError as error:
-            raise TraceError(f"{path}: can't be read: {error.strerror}") from None
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            text = f"{path}: near line {seen + 1:,}: no event as dftracer writes it ({error!r})"
-            raise TraceError(text) from None
+        """Take in one file.
 
-    def _parse(self, lines: list[str], path: Path, seen: int) -> list[dict[str, Any]]:
-        """Parse lines; only a last one that isn't ended may be no event."""
-        texts = [line.strip().removesuffix(",") for line in lines]
-        if not lines[-1].endswith("\n") and texts[-1] not in ("", "]") and not _whole(texts[-1]):
-            texts.pop()
-            self.damage.append(f"{path}: is cut off in line {seen + len(lines):,}")
-        joined = ",".join(text for text in texts if text not in ("", "[", "]"))
-        events: list[dict[str, Any]] = json.loads(f"[{joined}]")
-        return events
+        Raises
+        ------
+        TraceError
+            It is none of dftracer; one that ends early is kept up to there.
+        """
+        for line, events in json_lines.blocks(path, self.damage):
+            try:
+                self._take(events)
+            except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
+                text = f"{path}: from line {line:,} on: no event as dftracer writes it ({error!r})"
+                raise TraceError(text) from None
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         self.events += len(events)
@@ -275,13 +246,6 @@ class _Log:
         version = self._version or "unknown"
         meta = {"tool": "dftracer", "version": version, "clock": "wall clock", "missing": missing}
         return {"source": meta, **({"damage": self.damage} if self.damage else {})}
-
-
-def _whole(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
 
 
 def _appends(args: dict[str, Any]) -> bool:
