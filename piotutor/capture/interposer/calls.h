@@ -50,7 +50,13 @@
     X(171, H5Acreate2) X(172, H5Aopen) X(173, H5Aread) X(174, H5Awrite) X(175, H5Aclose) \
     X(176, H5Adelete) X(177, H5Gcreate2) X(178, H5Gopen2) X(179, H5Gclose) \
     X(180, H5Lcreate_hard) X(181, H5Lcreate_soft) X(182, H5Ldelete) X(183, H5Lmove) \
-    X(184, H5Oopen) X(185, H5Oclose)
+    X(184, H5Oopen) X(185, H5Oclose) \
+    X(186, H5Dcreate_anon) X(187, H5Dread_multi) X(188, H5Dwrite_multi) X(189, H5Dread_chunk) \
+    X(190, H5Dwrite_chunk) X(191, H5Drefresh) X(192, H5Acreate_by_name) X(193, H5Aopen_by_name) \
+    X(194, H5Aopen_by_idx) X(195, H5Arename) X(196, H5Aexists) X(197, H5Aiterate) \
+    X(198, H5Gget_info) X(199, H5Lcreate_external) X(200, H5Lcopy) X(201, H5Lexists) \
+    X(202, H5Lget_info) X(203, H5Literate) X(204, H5Lvisit) X(205, H5Ocopy) X(206, H5Olink) \
+    X(207, H5Oexists_by_name) X(208, H5Oget_info) X(209, H5Ovisit)
 
 #define CALLS(X) POSIX_CALLS(X) STDIO_CALLS(X) MPIIO_CALLS(X) HDF5_CALLS(X)
 /* clang-format on */

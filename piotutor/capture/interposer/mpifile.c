@@ -27,6 +27,7 @@ static int find_functions(const void *library)
            "MPI_Get_elements_x",  "MPI_Error_class",       "MPI_File_get_view",
            "MPI_File_get_position", "MPI_File_get_byte_offset"};
     void **places = (void **)&mpi;
+    _Static_assert(sizeof names == sizeof mpi, "one each");
     int found = 1;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!places[i])

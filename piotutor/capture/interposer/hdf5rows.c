@@ -1,0 +1,157 @@
+/* A selection of a contiguous dataset as extents of the file. */
+#include "hdf5.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PARTS 4096 /* told of one call */
+#define MAX_LIST 4096  /* blocks or points of an irregular selection that are looked at */
+#define PLIST 2        /* H5S_PLIST: the selection lies in the transfer properties */
+
+/* ------------------------------------------------------------------------------- extents */
+
+static void tell(struct extents *all)
+{
+    struct what part = *all->what;
+    part.offset = all->offset;
+    part.length = part.result = all->length;
+    part.aux = 0;
+    if (all->told++ < MAX_PARTS)
+        call_part(all->call, &part);
+    else
+        all->more++;
+}
+
+static void add(struct extents *all, int64_t offset, int64_t length)
+{
+    if (!all->length)
+        all->what->offset = all->offset = offset;
+    else if (offset != all->offset + all->length) {
+        tell(all);
+        all->offset = offset;
+        all->length = 0;
+    }
+    all->length += length;
+}
+
+void extents_end(struct extents *all)
+{
+    if (all->told)
+        tell(all);
+    if (all->more)
+        call_drop(all->more);
+}
+
+/* ------------------------------------------------------------------------ from a selection */
+
+/* A dataset in the file, and one regular block pattern in it. */
+struct pattern {
+    struct extents *extents;
+    int rank, flat; /* `flat`: beyond this dimension all is selected */
+    int64_t first;  /* byte */
+    uint64_t step[MAX_RANK]; /* bytes from an index to the next, in each dimension */
+    uint64_t dims[MAX_RANK], start[MAX_RANK], stride[MAX_RANK], count[MAX_RANK], block[MAX_RANK];
+};
+
+static void walk(const struct pattern *p, int d, int64_t at)
+{
+    for (uint64_t i = 0; i < p->count[d]; i++) {
+        uint64_t index = p->start[d] + i * p->stride[d];
+        if (d == p->flat)
+            add(p->extents, at + (int64_t)(index * p->step[d]), (int64_t)(p->block[d] * p->step[d]));
+        else
+            for (uint64_t j = 0; j < p->block[d]; j++)
+                walk(p, d + 1, at + (int64_t)((index + j) * p->step[d]));
+    }
+}
+
+static void walk_all(struct pattern *p)
+{
+    for (int d = 0; d < p->rank; d++)
+        if (p->stride[d] == p->block[d] || p->count[d] == 1) { /* blocks without gaps are one */
+            p->block[d] *= p->count[d];
+            p->count[d] = 1;
+        }
+    p->flat = p->rank - 1;
+    while (p->flat > 0 && p->block[p->flat] == p->dims[p->flat])
+        p->flat--;
+    walk(p, 0, p->first);
+}
+
+/* Blocks as pairs of corners, or points (which are both corners of theirs), one after the other. */
+static void walk_list(struct pattern *p, const uint64_t *corners, uint64_t n, int of_points)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t *low = corners + i * (uint64_t)p->rank * (of_points ? 1 : 2);
+        const uint64_t *high = of_points ? low : low + p->rank;
+        for (int d = 0; d < p->rank; d++) {
+            p->start[d] = low[d];
+            p->stride[d] = p->count[d] = 1;
+            p->block[d] = high[d] - low[d] + 1;
+        }
+        walk_all(p);
+    }
+}
+
+static void walk_irregular(const struct hdf5 *library, hid space, int of_points, struct pattern *p)
+{
+    int64_t n = of_points ? library->points(space) : library->blocks(space);
+    int64_t some = n < MAX_LIST ? n : MAX_LIST;
+    uint64_t *corners = malloc((size_t)some * (size_t)p->rank * 2 * sizeof *corners);
+    int (*list)(hid, uint64_t, uint64_t, uint64_t *)
+        = of_points ? library->point_list : library->block_list;
+    if (corners && list(space, 0, (uint64_t)some, corners) >= 0)
+        walk_list(p, corners, (uint64_t)some, of_points);
+    free(corners);
+    p->extents->more += n - some;
+}
+
+enum selection { NONE, POINTS, HYPERSLABS, EVERYTHING };
+
+static void walk_selection(const struct hdf5 *library, hid space, struct pattern *p)
+{
+    int kind = library->selection(space);
+    int regular = kind == HYPERSLABS && library->is_regular(space) > 0;
+    if (kind == EVERYTHING)
+        add(p->extents, p->first, (int64_t)(p->dims[0] * p->step[0]));
+    else if (regular && library->regular(space, p->start, p->stride, p->count, p->block) >= 0)
+        walk_all(p);
+    else if (kind == POINTS || kind == HYPERSLABS)
+        walk_irregular(library, space, kind == POINTS, p);
+}
+
+/* A scalar is a dataset of one dimension of one element. */
+static int describe(const struct hdf5 *library, hid dataset, hid whole, struct pattern *p)
+{
+    hid type = library->dataset_type(dataset);
+    uint64_t bytes = library->type_size(type);
+    library->type_close(type);
+    p->first = (int64_t)library->dataset_offset(dataset);
+    p->rank = library->rank(whole);
+    if (p->first < 0 || p->rank < 0 || p->rank > MAX_RANK)
+        return 0;
+    p->dims[0] = 1;
+    if (p->rank)
+        library->dimensions(whole, p->dims, NULL);
+    else
+        p->rank = 1;
+    for (int d = p->rank - 1; d >= 0; d--) {
+        p->step[d] = bytes;
+        bytes *= p->dims[d];
+    }
+    return bytes > 0;
+}
+
+int64_t hdf5_select(const struct hdf5 *library, hid dataset, hid space, struct extents *extents)
+{
+    struct pattern p = {.extents = extents};
+    if (space == PLIST)
+        return 0;
+    hid whole = library->dataset_space(dataset);
+    hid picked = space ? space : whole;
+    int64_t n = library->selected(picked);
+    if (n > 0 && describe(library, dataset, whole, &p))
+        walk_selection(library, picked, &p);
+    library->space_close(whole);
+    return n;
+}
