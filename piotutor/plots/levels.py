@@ -234,10 +234,10 @@ def _undisturbed(trace: Trace, closed: int) -> int:
     """
     first = bisect_left(trace.records["start"], closed)
     calls = trace.where(layer=top_layer(trace)) & ~trace.where(op=Op.SAMPLE)
-    later = trace.records[first:][calls[first:]]
-    if np.isin(later["op"], (Op.OPEN, Op.READ)).any():
+    calls[:first] = False
+    if (calls & trace.where(op=(Op.OPEN, Op.READ))).any():
         return closed
-    return int(later["start"].min(initial=closed + 10**12))
+    return int(trace.records["start"][calls.argmax()]) if calls.any() else closed + 10**12
 
 
 def _known(curve: Curve | None, when: float, until: float, done: Curve | None) -> float | None:
