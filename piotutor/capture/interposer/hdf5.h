@@ -28,6 +28,7 @@ struct hdf5 {
     int (*rank)(hid space);
     int (*dimensions)(hid space, uint64_t *dims, uint64_t *most);
     int (*selection)(hid space);
+    int (*bounds)(hid space, uint64_t *low, uint64_t *high);
     int (*is_regular)(hid space);
     int (*regular)(hid space, uint64_t *start, uint64_t *stride, uint64_t *count, uint64_t *block);
     int64_t (*blocks)(hid space);

@@ -15,7 +15,8 @@ static void find_functions(struct hdf5 *library)
     static const char *const names[] = {
         "H5Iget_type", "H5Fget_name", "H5Tget_size", "H5Tclose", "H5Dget_type", "H5Dget_space",
         "H5Dget_offset", "H5Sclose", "H5Sget_select_npoints", "H5Sget_simple_extent_ndims",
-        "H5Sget_simple_extent_dims", "H5Sget_select_type", "H5Sis_regular_hyperslab",
+        "H5Sget_simple_extent_dims", "H5Sget_select_type", "H5Sget_select_bounds",
+        "H5Sis_regular_hyperslab",
         "H5Sget_regular_hyperslab", "H5Sget_select_hyper_nblocks", "H5Sget_select_hyper_blocklist",
         "H5Sget_select_elem_npoints", "H5Sget_select_elem_pointlist", "H5Aget_storage_size",
         "H5Dget_chunk_info_by_coord", "H5Pget_dxpl_mpio", "H5Pget_mpio_actual_io_mode",

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define MAX_PARTS 4096 /* told of one call */
-#define MAX_LIST 4096  /* blocks or points of an irregular selection that are looked at */
+#define MAX_LIST 4096  /* blocks or points of an irregular selection: of more, none is told */
 #define PLIST 2        /* H5S_PLIST: the selection lies in the transfer properties */
 
 /* ------------------------------------------------------------------------------- extents */
@@ -79,11 +79,10 @@ static void walk_all(struct pattern *p)
 }
 
 /* Blocks as pairs of corners, or points (which are both corners of theirs), one after the other. */
-static void walk_list(struct pattern *p, const uint64_t *corners, uint64_t n, int of_points)
+static void walk_list(struct pattern *p, const uint64_t *corners, uint64_t n, int every)
 {
     for (uint64_t i = 0; i < n; i++) {
-        const uint64_t *low = corners + i * (uint64_t)p->rank * (of_points ? 1 : 2);
-        const uint64_t *high = of_points ? low : low + p->rank;
+        const uint64_t *low = corners + i * (uint64_t)every, *high = low + every - p->rank;
         for (int d = 0; d < p->rank; d++) {
             p->start[d] = low[d];
             p->stride[d] = p->count[d] = 1;
@@ -93,17 +92,42 @@ static void walk_list(struct pattern *p, const uint64_t *corners, uint64_t n, in
     }
 }
 
+/* H5Soffset_simple moves a selection, and only its bounds tell by how much (h5py does so). */
+static void shift(const struct hdf5 *library, hid space, const uint64_t *lowest, struct pattern *p)
+{
+    uint64_t low[MAX_RANK], high[MAX_RANK];
+    if (library->bounds(space, low, high) >= 0)
+        for (int d = 0; d < p->rank; d++)
+            p->first += (int64_t)((low[d] - lowest[d]) * p->step[d]);
+}
+
+/* The least index of corners in each dimension, `every` words apart. */
+static void least(const uint64_t *corners, uint64_t n, int every, int rank, uint64_t *lowest)
+{
+    memcpy(lowest, corners, (size_t)rank * sizeof *lowest);
+    for (uint64_t i = 1; i < n; i++)
+        for (int d = 0; d < rank; d++)
+            if (corners[i * (uint64_t)every + (uint64_t)d] < lowest[d])
+                lowest[d] = corners[i * (uint64_t)every + (uint64_t)d];
+}
+
 static void walk_irregular(const struct hdf5 *library, hid space, int of_points, struct pattern *p)
 {
     int64_t n = of_points ? library->points(space) : library->blocks(space);
-    int64_t some = n < MAX_LIST ? n : MAX_LIST;
-    uint64_t *corners = malloc((size_t)some * (size_t)p->rank * 2 * sizeof *corners);
+    if (n > MAX_LIST) {
+        p->extents->more += n;
+        return;
+    }
+    int every = of_points ? p->rank : 2 * p->rank; /* words of one */
+    uint64_t lowest[MAX_RANK], *corners = malloc((size_t)(n * every) * sizeof *corners);
     int (*list)(hid, uint64_t, uint64_t, uint64_t *)
         = of_points ? library->point_list : library->block_list;
-    if (corners && list(space, 0, (uint64_t)some, corners) >= 0)
-        walk_list(p, corners, (uint64_t)some, of_points);
+    if (corners && list(space, 0, (uint64_t)n, corners) >= 0) {
+        least(corners, (uint64_t)n, every, p->rank, lowest);
+        shift(library, space, lowest, p);
+        walk_list(p, corners, (uint64_t)n, every);
+    }
     free(corners);
-    p->extents->more += n - some;
 }
 
 enum selection { NONE, POINTS, HYPERSLABS, EVERYTHING };
@@ -114,9 +138,10 @@ static void walk_selection(const struct hdf5 *library, hid space, struct pattern
     int regular = kind == HYPERSLABS && library->is_regular(space) > 0;
     if (kind == EVERYTHING)
         add(p->extents, p->first, (int64_t)(p->dims[0] * p->step[0]));
-    else if (regular && library->regular(space, p->start, p->stride, p->count, p->block) >= 0)
+    else if (regular && library->regular(space, p->start, p->stride, p->count, p->block) >= 0) {
+        shift(library, space, p->start, p);
         walk_all(p);
-    else if (kind == POINTS || kind == HYPERSLABS)
+    } else if (kind == POINTS || kind == HYPERSLABS)
         walk_irregular(library, space, kind == POINTS, p);
 }
 
