@@ -18,7 +18,9 @@ import pytest
 
 from piotutor import cli, runner
 from piotutor.errors import PiotutorError, RunError, UsageError
+from piotutor.launch import processes
 from piotutor.launch.local import Local
+from piotutor.testing import jobs
 from piotutor.workload import Workload
 
 pytestmark = [pytest.mark.mpi, pytest.mark.usefixtures("spotless")]
@@ -247,6 +249,15 @@ def test_a_rank_fails(capfd, mpi, how, tmp_path):
     assert run.status == ("timeout" if how == "hang" else "failed")
     assert repr(run)
     assert run.trace is not None
+
+
+def test_a_bare_job_that_hangs_leaves_nothing(mpi, monkeypatch, tmp_path):
+    """Without a guard, as kernels are tested: mpiexec is killed, its ranks and files go too."""
+    monkeypatch.setattr(jobs, "TIMEOUT", 5)
+    work = Workload(api="MPIIO", num_tasks=2, **SMALL)
+    with pytest.raises(subprocess.TimeoutExpired):
+        jobs.run_job(tmp_path / "job", work, fail={"rank": 1, "how": "hang"})
+    assert processes.marked(tmp_path / "job") == []
 
 
 JOBS = {
