@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from piotutor.trace.importers.strace import TRACED, Log, calls_of
-from piotutor.trace.interest import C_LIBRARY, Interest
+from piotutor.trace.interest import Interest
 from piotutor.trace.record import RECORD, TraceError
 from piotutor.trace.source import parse_header
 from piotutor.trace.writer import TraceWriter
@@ -94,7 +95,7 @@ def convert(run_dir: Path, interest: Interest, max_bytes: int) -> list[str]:
     list of str
         What was strange in the logs, a line for each.
     """
-    interest = Interest(interest.prefixes, (*interest.skip, *C_LIBRARY))
+    interest = replace(interest, c_library=False)
     log = Log(interest, _to_monotonic(run_dir / "trace"))
     paths = sorted((run_dir / LOGS).glob("*"))
     kept: dict[int, list[np.ndarray]] = {}

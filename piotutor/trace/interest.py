@@ -29,8 +29,9 @@ NUMBERED = (".so.", "/ompi.")
 C_LIBRARY = (
     *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group"),
     *("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/localtime", "/etc/gai.conf"),
-    *("/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale", "/usr/lib/gconv"),
+    *("/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale"),
 )
+GCONV = "/gconv/"
 """What the C library opens for itself: strace sees that too, the interposer doesn't."""
 
 _NUMBERED = re.compile(f"(?:{'|'.join(map(re.escape, NUMBERED))})[0-9]")
@@ -46,10 +47,13 @@ class Interest:
         Only files whose absolute paths begin with one of these; empty for all.
     skip
         Files and trees that never count, besides those of the rules above.
+    c_library
+        Whether what the C library opens for itself counts: only strace sees that.
     """
 
     prefixes: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    c_library: bool = True
     _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -76,6 +80,8 @@ class Interest:
         ruled_out = path.startswith(STARTS) or path.endswith(ENDS)
         ruled_out |= any(word in path for word in CONTAINS)
         ruled_out |= _NUMBERED.search(path) is not None
+        if not self.c_library:
+            ruled_out |= GCONV in path or any(_is_below(path, tree) for tree in C_LIBRARY)
         return not ruled_out and not any(_is_below(path, tree) for tree in (*BELOW, *self.skip))
 
 
@@ -85,4 +91,9 @@ def _is_below(path: str, tree: str) -> bool:
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
-    return os.path.normpath(Path(path).expanduser().absolute())
+    return plain(str(Path(path).expanduser().absolute()))
+
+
+def plain(path: str) -> str:
+    """Return an absolute path without ``//``, ``.`` and ``..``; links are left as they are."""
+    return "/" + os.path.normpath(path).lstrip("/")

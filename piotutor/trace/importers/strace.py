@@ -11,16 +11,16 @@ from __future__ import annotations
 import errno
 import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from piotutor.trace.calls import call_flag
+from piotutor.trace.importers.strace_calls import CALLS, What, function_of, whats
 from piotutor.trace.importers.strace_files import FOLLOWED, Files, Process
 from piotutor.trace.importers.strace_lines import Call, Reader
-from piotutor.trace.interest import C_LIBRARY, Interest
+from piotutor.trace.interest import Interest
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import RECORD, Flag, Layer, Op, TraceError
 
@@ -28,20 +28,8 @@ _SMALL = 1 << 20  # bytes of a log that is read at once, so that few files are o
 _ROWS = 8192
 _RANK_FILE = re.compile(r"(?:.*?rank[-_.]?)0*(\d+)(?:\.(\d+))?$")
 _PID_FILE = re.compile(r".*\.(\d+)$")
-_LENGTH = re.compile(r"iov_len=(\d+)")
-_LOCK = re.compile(r"l_type=F_(\w+), l_whence=SEEK_(\w+), l_start=(-?\d+), l_len=(-?\d+)")
 _FIELDS = ("start", "end", "offset", "length", "result", "rank", "thread", "file", "op", "flags")
 Row = tuple[int, ...]
-
-
-class What(NamedTuple):
-    """What a record says of a call, apart from when and who."""
-
-    op: Op
-    path: str
-    offset: int = -1
-    length: int = 0
-    direct: bool = False
 
 
 class Log:
@@ -78,25 +66,22 @@ class Log:
         for call, rank in calls:
             process = self.files.process(call.pid)
             process.rank = rank if process.rank < 0 else process.rank
-            what = self._read(process, call)
-            if what is not None and what.path in self._interest and not process.launcher:
-                self._rows.append(self._row(process, call, what))
+            for what in self._read(process, call):
+                if what.path in self._interest and not process.launcher:
+                    self._rows.append(self._row(process, call, what))
             if len(self._rows) >= _ROWS:
                 yield self._flush()
         yield self._flush()
 
-    def _read(self, process: Process, call: Call) -> What | None:
-        act = _CALLS.get(call.name)
+    def _read(self, process: Process, call: Call) -> list[What]:
         try:
-            what = act(self, process, call) if act and call.result is not None else None
-            self.files.follow(process, call)
-        except (ValueError, IndexError):  # words that no kernel ever wrote there
-            return None
-        return what
+            return whats(self.files, process, call)
+        except (ValueError, LookupError):  # words that no kernel ever wrote there
+            return []
 
     def _row(self, process: Process, call: Call, what: What) -> Row:
         start, result = call.start + self._shift, _result(call)
-        flags = Flag.INFLATED | call_flag(_plain(call.name))
+        flags = Flag.INFLATED | call_flag(function_of(call.name))
         moves = what.op in (Op.READ, Op.WRITE)
         flags |= Flag.FAILED * (result < 0) | Flag.DIRECT * what.direct
         flags |= Flag.SHORT * (moves and 0 <= result < what.length)
@@ -119,105 +104,8 @@ class Log:
         self._rows = []
         return found
 
-    def _open(self, process: Process, call: Call) -> What | None:
-        relative = call.name.startswith("openat")
-        path = self.files.path(process, call.args[0] if relative else "", call.args[relative])
-        flags = call.args[1 + relative] if call.name != "creat" else "O_WRONLY|O_CREAT|O_TRUNC"
-        if "O_DIRECTORY" in flags or "O_PATH" in flags:
-            return None
-        if call.result is not None and call.result >= 0:
-            self.files.opened(process, call.pid, call, path, flags)
-            path = process.files[call.result].path
-        return What(Op.OPEN, path)
 
-    def _transfer(self, process: Process, call: Call) -> What | None:
-        file = self.files.at(process, call.args[0])
-        if file is None:
-            return None
-        op = Op.WRITE if "write" in call.name else Op.READ
-        vector = call.args[1].startswith("[{")
-        asked = sum(map(int, _LENGTH.findall(call.args[1]))) if vector else 0
-        asked = asked if "v" in _plain(call.name) else int(call.args[2], 0)
-        asked = max(asked, call.result or 0)  # strace -s0 doesn't list a vector
-        moved = call.result or 0
-        at = int(call.args[3]) if call.name.startswith("p") else -1
-        if at < 0:
-            at = self.files.advance(file, moved, writing=op == Op.WRITE)
-        elif op == Op.WRITE:
-            self.files.wrote(file, at + max(moved, 0))
-        return What(op, file.path, at, asked, file.direct)
-
-    def _seek(self, process: Process, call: Call) -> What | None:
-        file = self.files.at(process, call.args[0])
-        if file is None:
-            return None
-        long = call.name == "_llseek"  # its result stands in brackets
-        to = int(call.args[2].strip("[]")) if long else call.result
-        if call.result is not None and call.result >= 0:
-            file.position = to
-            if call.args[-1] == "SEEK_END" and call.args[1] == "0" and to is not None:
-                self.files.ends[file.path] = to
-        return What(Op.SEEK, file.path, -1 if to is None else to)
-
-    def _whole(self, process: Process, call: Call) -> What | None:
-        file = self.files.at(process, call.args[0])
-        if file is None:
-            return None
-        op, offset, length = Op.SYNC, -1, 0
-        if call.name.startswith("ftruncate"):
-            op, offset = Op.TRUNCATE, int(call.args[1])
-            self.files.ends[file.path] = offset
-        elif call.name == "fallocate":
-            op, offset, length = Op.ALLOCATE, int(call.args[2]), int(call.args[3])
-            if call.args[1] == "0":
-                self.files.wrote(file, offset + length)
-        elif call.name == "sync_file_range":
-            offset, length = int(call.args[1]), int(call.args[2])
-        elif call.name == "close":
-            op = Op.CLOSE
-        return What(op, file.path, offset, length)
-
-    def _lock(self, process: Process, call: Call) -> What | None:
-        file = self.files.at(process, call.args[0])
-        if file is None or not call.args[1].removeprefix("F_OFD_").removeprefix("F_").startswith(
-            ("SETLK", "LOCK_")
-        ):
-            return None
-        found = _LOCK.search(call.args[-1])
-        if found is None:  # flock: the whole file
-            return What(Op.UNLOCK if "LOCK_UN" in call.args[1] else Op.LOCK, file.path, 0, 0)
-        base = {"SET": 0, "CUR": file.position, "END": self.files.ends.get(file.path)}[found[2]]
-        offset = -1 if base is None else base + int(found[3])
-        op = Op.UNLOCK if found[1] == "UNLCK" else Op.LOCK
-        return What(op, file.path, offset, int(found[4]))
-
-    def _named(self, process: Process, call: Call) -> What | None:
-        at = call.name.startswith(("unlinkat", "renameat"))
-        path = self.files.path(process, call.args[0] if at else "", call.args[at])
-        if call.name.startswith("unlink"):
-            return None if call.args[-1] == "AT_REMOVEDIR" else What(Op.REMOVE, path)
-        if call.name.startswith("truncate"):
-            return What(Op.TRUNCATE, path, int(call.args[1]))
-        new = self.files.path(process, call.args[2] if at else "", call.args[3 if at else 1])
-        if call.result == 0:
-            self.files.renamed(path, new)
-        return What(Op.RENAME, path)
-
-
-_Act = Callable[[Log, Process, Call], "What | None"]
-_PLAIN = ("read", "write", "readv", "writev")
-_PLACED = ("pread", "pwrite", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2")
-_CALLS: dict[str, _Act] = {
-    **dict.fromkeys(("open", "openat", "openat2", "creat"), Log._open),
-    **dict.fromkeys((*_PLAIN, *_PLACED), Log._transfer),
-    **dict.fromkeys(("lseek", "_llseek"), Log._seek),
-    **dict.fromkeys(("close", "fsync", "fdatasync", "sync_file_range"), Log._whole),
-    **dict.fromkeys(("ftruncate", "ftruncate64", "fallocate"), Log._whole),
-    **dict.fromkeys(("fcntl", "fcntl64", "flock"), Log._lock),
-    **dict.fromkeys(("unlink", "unlinkat", "truncate", "truncate64"), Log._named),
-    **dict.fromkeys(("rename", "renameat", "renameat2"), Log._named),
-}
-TRACED = tuple(dict.fromkeys((*_CALLS, *FOLLOWED)))
+TRACED = tuple(dict.fromkeys((*CALLS, *FOLLOWED)))
 """The calls that a log must hold for all that is told here."""
 
 
@@ -243,7 +131,7 @@ def load(path: Path) -> Trace:
     names = _logs(path)
     if not names:
         raise TraceError(f"{path}: holds no files, so no logs of strace")
-    log = Log(Interest(skip=C_LIBRARY), foreign=True)
+    log = Log(Interest(c_library=False), foreign=True)
     readers: list[Reader] = []
     records = np.concatenate([*log.records(calls_of(names, readers))])
     meta = {"clock": "none: the order of the calls"} if not any(r.timed for r in readers) else {}
@@ -298,8 +186,3 @@ def _result(call: Call) -> int:
     if call.result == -1 and call.error:
         return -getattr(errno, call.error, 1)
     return call.result or 0
-
-
-def _plain(name: str) -> str:
-    """Return the name of the function that makes a call: pread of pread64."""
-    return "lseek" if name == "_llseek" else name.removesuffix("64")

@@ -7,7 +7,6 @@ seeks, transfers, duplicates, ``O_APPEND``, forks (parent and child share a posi
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from functools import lru_cache
 from pathlib import PurePath
 
 from piotutor.trace.importers.strace_lines import Call, text_of
+from piotutor.trace.interest import plain
 
 _RANK = re.compile(r'"(?:PMI_RANK|PMIX_RANK|OMPI_COMM_WORLD_RANK|SLURM_PROCID)=(\d+)"')
 LAUNCHERS = {
@@ -79,7 +79,7 @@ class Files:
     Parameters
     ----------
     adopt
-        Whether a descriptor counts whose open isn't in the log; its position is unknown.
+        Whether a descriptor counts whose program didn't open it, as far as the log shows.
     """
 
     def __init__(self, *, adopt: bool) -> None:
@@ -120,10 +120,10 @@ class Files:
             file = process.files.get(int(directory.partition("<")[0] or -1))
             base = _shown(directory.partition("<")[2]) or (file.path if file else "")
         name = str(PurePath(base, text_of(word)))
-        return os.path.normpath(name) if name.startswith("/") else name
+        return plain(name) if name.startswith("/") else name
 
-    def opened(self, process: Process, pid: int, call: Call, path: str, flags: str) -> None:
-        """Note a new descriptor."""
+    def opened(self, process: Process, call: Call, path: str, flags: str) -> OpenFile:
+        """Note a new descriptor, and return what it stands for."""
         assert call.result is not None
         shown = text_of(call.path)
         path = path if path.startswith("/") else shown or path
@@ -131,9 +131,10 @@ class Files:
         process.files[call.result] = file
         (process.closing.add if "O_CLOEXEC" in flags else process.closing.discard)(call.result)
         if "O_RDONLY" not in flags:
-            self._writers.setdefault(path, set()).add(pid)
+            self._writers.setdefault(path, set()).add(call.pid)
         if "O_TRUNC" in flags or "O_EXCL" in flags or call.name == "creat":
             self.ends[path] = 0
+        return file
 
     def advance(self, file: OpenFile, moved: int, *, writing: bool) -> int:
         """Return where a transfer of `moved` bytes at the position began, and move that on."""
@@ -204,7 +205,8 @@ class Files:
         found = _RANK.search(" ".join(call.args[2:]))
         process.rank = int(found[1]) if found else process.rank
         process.launcher, process.root = name in LAUNCHERS, 0
-        process.files = {n: f for n, f in process.files.items() if n not in process.closing}
+        left = process.files if self._adopt else {}
+        process.files = {n: file for n, file in left.items() if n not in process.closing}
         process.closing, process.threads, process.thread = set(), [1], 0
 
     def _move(self, process: Process, call: Call) -> None:

@@ -1,0 +1,170 @@
+"""What each of strace's calls does with a file: the table from calls to records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from piotutor.trace.importers.strace_files import Files, Process
+from piotutor.trace.importers.strace_lines import Call
+from piotutor.trace.record import Op
+
+_LENGTH = re.compile(r"iov_len=(\d+)")
+_LOCK = re.compile(r"l_type=F_(\w+), l_whence=SEEK_(\w+), l_start=(-?\d+), l_len=(-?\d+)")
+
+
+class What(NamedTuple):
+    """What a record says of a call, apart from when and who."""
+
+    op: Op
+    path: str
+    offset: int = -1
+    length: int = 0
+    direct: bool = False
+
+
+def whats(files: Files, process: Process, call: Call) -> list[What]:
+    """Return what a call did, for the records of it, and follow its descriptors.
+
+    Raises
+    ------
+    ValueError, LookupError
+        Its words are none that strace writes there.
+    """
+    act = _CALLS.get(call.name)
+    found = list(act(files, process, call)) if act and call.result is not None else []
+    files.follow(process, call)
+    return found
+
+
+def function_of(name: str) -> str:
+    """Return the name of the function that makes a system call: pread of pread64."""
+    return "lseek" if name == "_llseek" else name.removesuffix("64")
+
+
+def _open(files: Files, process: Process, call: Call) -> Iterator[What]:
+    relative = call.name.startswith("openat")
+    path = files.path(process, call.args[0] if relative else "", call.args[relative])
+    flags = call.args[1 + relative] if call.name != "creat" else "O_WRONLY|O_CREAT|O_TRUNC"
+    if "O_DIRECTORY" in flags or "O_PATH" in flags:
+        return
+    if call.result is not None and call.result >= 0:
+        path = files.opened(process, call, path, flags).path
+    yield What(Op.OPEN, path)
+
+
+def _transfer(files: Files, process: Process, call: Call) -> Iterator[What]:
+    file = files.at(process, call.args[0])
+    if file is None:
+        return
+    op = Op.WRITE if "write" in call.name else Op.READ
+    moved = max(call.result or 0, 0)
+    at = int(call.args[3]) if call.name.startswith("p") else -1
+    if at < 0:
+        at = files.advance(file, moved, writing=op == Op.WRITE)
+    elif op == Op.WRITE:
+        files.wrote(file, at + moved)
+    yield What(op, file.path, at, _asked(call), file.direct)
+
+
+def _asked(call: Call) -> int:
+    """Return how many bytes a transfer asked for; what it moved, where the log doesn't say."""
+    if "v" not in function_of(call.name):
+        return int(call.args[2], 0)
+    return sum(map(int, _LENGTH.findall(call.args[1]))) or max(call.result or 0, 0)
+
+
+def _copy(files: Files, process: Process, call: Call) -> Iterator[What]:
+    """Read from one file and write to the other; what is asked for is often just all."""
+    sends = call.name.startswith("sendfile")
+    args = [call.args[1], call.args[2], call.args[0], "NULL"] if sends else call.args
+    moved = max(call.result or 0, 0)
+    for op, word, offset in ((Op.READ, *args[:2]), (Op.WRITE, *args[2:4])):
+        file = files.at(process, word)
+        if file is not None:
+            at = _before(offset)
+            if at is None:
+                at = files.advance(file, moved, writing=op == Op.WRITE)
+            yield What(op, file.path, at, moved, file.direct)
+
+
+def _before(word: str) -> int | None:
+    """Return the offset that a call was given by its address: ``[4096]``, ``[0 => 4096]``."""
+    return None if word == "NULL" else int(word.strip("[]").partition(" ")[0])
+
+
+def _seek(files: Files, process: Process, call: Call) -> Iterator[What]:
+    file = files.at(process, call.args[0])
+    if file is None:
+        return
+    result = call.result if call.result is not None else -1
+    to = int(call.args[2].strip("[]")) if call.name == "_llseek" and result == 0 else result
+    if to >= 0:
+        file.position = to
+        if call.args[-1] == "SEEK_END" and call.args[1] == "0":
+            files.ends[file.path] = to
+    yield What(Op.SEEK, file.path, to)
+
+
+def _whole(files: Files, process: Process, call: Call) -> Iterator[What]:
+    file = files.at(process, call.args[0])
+    if file is None:
+        return
+    if call.name.startswith("ftruncate"):
+        size = int(call.args[1])
+        files.ends[file.path] = size
+        yield What(Op.TRUNCATE, file.path, size)
+    elif call.name == "fallocate":
+        offset, length = int(call.args[2]), int(call.args[3])
+        if call.args[1] == "0":
+            files.wrote(file, offset + length)
+        yield What(Op.ALLOCATE, file.path, offset, length)
+    elif call.name == "sync_file_range":
+        yield What(Op.SYNC, file.path, int(call.args[1]), int(call.args[2]))
+    else:
+        yield What(Op.CLOSE if call.name == "close" else Op.SYNC, file.path)
+
+
+def _lock(files: Files, process: Process, call: Call) -> Iterator[What]:
+    file = files.at(process, call.args[0])
+    if file is None or not re.match(r"F_(OFD_)?SETLK|LOCK_", call.args[1]):
+        return
+    found = _LOCK.search(call.args[-1])
+    if found is None:  # flock: the whole file
+        yield What(Op.UNLOCK if "LOCK_UN" in call.args[1] else Op.LOCK, file.path, 0)
+        return
+    base = {"SET": 0, "CUR": file.position, "END": files.ends.get(file.path)}[found[2]]
+    offset = -1 if base is None else base + int(found[3])
+    yield What(Op.UNLOCK if found[1] == "UNLCK" else Op.LOCK, file.path, offset, int(found[4]))
+
+
+def _named(files: Files, process: Process, call: Call) -> Iterator[What]:
+    at = call.name.startswith(("unlinkat", "renameat"))
+    path = files.path(process, call.args[0] if at else "", call.args[at])
+    if call.name.startswith("truncate"):
+        yield What(Op.TRUNCATE, path, int(call.args[1]))
+    elif call.name.startswith("rename"):
+        new = files.path(process, call.args[2] if at else "", call.args[3 if at else 1])
+        if call.result == 0:
+            files.renamed(path, new)
+        yield What(Op.RENAME, path)
+    elif call.args[-1] != "AT_REMOVEDIR":
+        yield What(Op.REMOVE, path)
+
+
+_CALLS: dict[str, Callable[[Files, Process, Call], Iterator[What]]] = {
+    **dict.fromkeys(("open", "openat", "openat2", "creat"), _open),
+    **dict.fromkeys(("read", "write", "readv", "writev"), _transfer),
+    **dict.fromkeys(("pread", "pwrite", "pread64", "pwrite64"), _transfer),
+    **dict.fromkeys(("preadv", "pwritev", "preadv2", "pwritev2"), _transfer),
+    **dict.fromkeys(("copy_file_range", "sendfile", "sendfile64", "splice"), _copy),
+    **dict.fromkeys(("lseek", "_llseek"), _seek),
+    **dict.fromkeys(("close", "fsync", "fdatasync", "sync_file_range"), _whole),
+    **dict.fromkeys(("ftruncate", "ftruncate64", "fallocate"), _whole),
+    **dict.fromkeys(("fcntl", "fcntl64", "flock"), _lock),
+    **dict.fromkeys(("unlink", "unlinkat", "truncate", "truncate64"), _named),
+    **dict.fromkeys(("rename", "renameat", "renameat2"), _named),
+}
+CALLS = tuple(_CALLS)
+"""The calls that make records."""
