@@ -59,7 +59,12 @@ class Job:
 
     @cached_property
     def follower(self) -> Follower:
-        """The trace while it grows."""
+        """The trace while it grows: what ranks and sampler record; of another program all."""
+        return Follower(self.run_dir / "trace", _OURS if self.workload else ("*.piot",))
+
+    @cached_property
+    def deep_follower(self) -> Follower:
+        """The trace of all layers while it grows."""
         return Follower(self.run_dir / "trace")
 
     @property
@@ -174,4 +179,5 @@ def start_guard(run_dir: Path, lock: int | None, streams: Sequence[int] = ()) ->
 
 
 Process = subprocess.Popen[bytes]
+_OURS = ("rank-*.piot", "sampler.piot")
 _WAITING = {"state": "waiting", "why": ""}

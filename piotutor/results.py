@@ -101,7 +101,8 @@ class Run:
             trace = _trace(self.dir)  # whatever that program did
         else:
             trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
-        trace.meta.update(environment=self.environment, run=self.name)
+        capture = self.result.get("capture") or {}
+        trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:
             trace.meta["workload"] = self.workload.to_dict()
         return trace

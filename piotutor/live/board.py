@@ -15,6 +15,7 @@ from piotutor.errors import UsageError
 from piotutor.live import finding
 from piotutor.live.access_map import AccessMap
 from piotutor.live.charts import LatencyHistogram, RankTimeline, Tank, Throughput
+from piotutor.live.descent import Descent
 from piotutor.live.look import look
 from piotutor.live.scene import Scene
 from piotutor.live.transport import Transport
@@ -26,7 +27,8 @@ from piotutor.units import format_seconds
 from piotutor.workload import Workload
 
 VIEWS: dict[str, type[View]] = {
-    view.name: view for view in (AccessMap, Throughput, LatencyHistogram, RankTimeline, Tank)
+    view.name: view
+    for view in (AccessMap, Throughput, LatencyHistogram, RankTimeline, Tank, Descent)
 }
 """The live views, by the names of their twins in `piotutor.plots.KINDS`."""
 
@@ -142,7 +144,8 @@ class Board:
         self.job, self.stop_button.disabled = job, False
         ending = asyncio.ensure_future(job.wait())
         try:
-            await follow(job.follower, self.views, ending.done, self._tell)
+            source = job.deep_follower if any(v.below for v in self.views) else job.follower
+            await follow(source, self.views, ending.done, self._tell)
             run = await ending
         except Exception as error:
             self.say(str(error), bad=True)

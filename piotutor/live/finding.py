@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from piotutor import plots
+from piotutor.plots.descent import descent_finding
 from piotutor.plots.extents import access_finding
 from piotutor.plots.latency import latency_finding
 from piotutor.plots.levels import tank_finding
@@ -22,6 +23,7 @@ _FINDINGS: dict[str, Callable[[Any], str]] = {
     "latency": latency_finding,
     "timeline": timeline_finding,
     "tank": tank_finding,
+    "descent": descent_finding,
 }
 
 

@@ -116,6 +116,9 @@ class View(anywidget.AnyWidget):
     appends: ClassVar[bool] = False
     """Whether a chunk adds to what is shown; otherwise it replaces it."""
 
+    below: ClassVar[bool] = False
+    """Whether it wants the records of the layers below the application."""
+
     def meta(self) -> dict[str, Any]:
         """Return what the painter must know beside the columns."""
         return {"ranks": self.scene.ranks}

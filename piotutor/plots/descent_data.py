@@ -98,7 +98,7 @@ def descent_data(
         raise UsageError(f"by={by!r} is no axis of the descent: use 'offset' or 'time'")
     trace.columns("kind", "aux", "offset", "rank", "end")  # in one pass
     moves = trace.where(op=TRANSFERS, without=Flag.PART)
-    name, files, of_file = _choose_file(trace, moves, file)
+    name, files, of_file = choose_file(trace, moves, file)
     moves &= of_file
     moves &= _choose_time(trace, moves, op, repetition, window)
     calls = {layer: moves & trace.where(layer=layer) for layer in NAMES}
@@ -110,16 +110,14 @@ def descent_data(
         list(_lanes(trace, calls, axis)),
         descent(trace, moves),
         distinct(trace.column("length"), top)[:2],
-        _absent(trace, calls),
+        absent(trace, calls),
         name,
         files,
         badge(trace),
     )
 
 
-def _choose_file(
-    trace: Trace, moves: np.ndarray, wanted: str | None
-) -> tuple[str, int, np.ndarray]:
+def choose_file(trace: Trace, moves: np.ndarray, wanted: str | None) -> tuple[str, int, np.ndarray]:
     """Return the name of the file to show, how many there are, and the mask of its records."""
     if len(trace.files) < 2:
         return (trace.files or ["?"])[0], len(trace.files), np.ones(len(trace), bool)
@@ -209,8 +207,8 @@ def _lanes(trace: Trace, calls: dict[Layer, np.ndarray], axis: Axis) -> Iterator
 _EXPECTED = {"HDF5": (Layer.HDF5, Layer.MPIIO), "MPIIO": (Layer.MPIIO,)}
 
 
-def _absent(trace: Trace, calls: dict[Layer, np.ndarray]) -> dict[str, str]:
-    """Say why layers have no lane that could have one."""
+def absent(trace: Trace, calls: dict[Layer, np.ndarray]) -> dict[str, str]:
+    """Say why layers have no lane that could have one, by their names."""
     api = (trace.meta.get("workload") or {}).get("api", "")
     capture = trace.meta.get("capture") or {}
     why = str(capture.get("why") or "only the application was recorded")

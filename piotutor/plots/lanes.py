@@ -172,28 +172,52 @@ def _kinds(trace: Trace, calls: np.ndarray) -> dict[Op, Kind]:
 
 
 def domains(trace: Trace, posix: np.ndarray, axis: Axis) -> Lane | None:
-    """Make the lane of file domains: the range of the system calls inside a collective call.
+    """Make the lane of file domains; None where no system call was part of collective I/O."""
+    found = aggregated(trace, posix)
+    if not len(found.calls):
+        return None
+    names = ("offset", "offset") if axis.by == "offset" else ("start", "end")
+    begin, end = (trace.column(name)[found.inner] - axis.origin for name in names)
+    if axis.by == "offset":
+        end = end + trace.column("length")[found.inner]
+    low, high = found.reach(begin, end)
+    piece = (low, high, trace.column("rank")[found.calls], trace.column("op")[found.calls])
+    return _lane(Layer.MPIIO, np.unique(piece[2]), len(low), [piece], axis, domains=True)
 
-    Returns
-    -------
-    Lane or None
-        None where no system call of the mask `posix` lay inside a collective MPI-IO call.
+
+class Aggregated(NamedTuple):
+    """System calls inside collective MPI-IO calls: these are made by aggregators.
+
+    Attributes
+    ----------
+    inner : numpy.ndarray
+        The system calls.
+    calls : numpy.ndarray
+        The collective calls that have any inside.
+    place : numpy.ndarray
+        For each of `inner` its place in `calls`.
     """
+
+    inner: np.ndarray
+    calls: np.ndarray
+    place: np.ndarray
+
+    def reach(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each call the first begin and the last end of what is inside."""
+        low, high = np.full(len(self.calls), 2**62), np.full(len(self.calls), -(2**62))
+        np.minimum.at(low, self.place, begin)
+        np.maximum.at(high, self.place, end)
+        return low, high
+
+
+def aggregated(trace: Trace, posix: np.ndarray) -> Aggregated:
+    """Find the system calls of a mask, at a known offset, inside collective MPI-IO calls."""
     which = np.flatnonzero(posix & (trace.column("offset") >= 0))
     call = enclosing(trace, Layer.MPIIO, which)
-    inside = (call >= 0) & ((trace.column("flags")[call] & Flag.COLLECTIVE) != 0)
-    if not inside.any():
-        return None
+    inside = np.flatnonzero(call >= 0)
+    inside = inside[trace.column("flags")[call[inside]] & Flag.COLLECTIVE != 0]
     calls, place = np.unique(call[inside], return_inverse=True)
-    low, high = np.full(len(calls), 2**62), np.full(len(calls), -(2**62))
-    mask = np.zeros(len(trace), bool)
-    mask[which[inside]] = True
-    pieces = zip(*_pieces(trace, mask, axis), strict=True)
-    begin, end, *_ = (np.concatenate(column) for column in pieces)
-    np.minimum.at(low, place, begin)
-    np.maximum.at(high, place, end)
-    piece = (low, high, trace.column("rank")[calls], trace.column("op")[calls])
-    return _lane(Layer.MPIIO, np.unique(piece[2]), len(calls), [piece], axis, domains=True)
+    return Aggregated(which[inside], calls, place)
 
 
 _Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -221,11 +245,11 @@ def _lane(
 ) -> Lane:
     exact = count <= EXACT
     low, high, rank, op = _all(pieces) if exact else _touched(pieces, ranks, axis)
-    shapes = Shapes(low * axis.unit, high * axis.unit, _row_of(ranks, rank), rank, op)
+    shapes = Shapes(low * axis.unit, high * axis.unit, row_of(ranks, rank), rank, op)
     return Lane(layer, ranks, min(len(ranks), ROWS), shapes, exact, domains=domains)
 
 
-def _row_of(ranks: np.ndarray, rank: np.ndarray) -> np.ndarray:
+def row_of(ranks: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """Return the row of each rank: its own, or one that it shares with its neighbours."""
     place = np.searchsorted(ranks, rank)
     row: np.ndarray = place * ROWS // len(ranks) if len(ranks) > ROWS else place
@@ -239,19 +263,35 @@ def _all(pieces: Iterable[_Piece]) -> _Piece:
 
 
 def _touched(pieces: Iterable[_Piece], ranks: np.ndarray, axis: Axis) -> _Piece:
-    """Cut each row into cells and join those that were touched: nothing is left out."""
+    return runs(touched(pieces, ranks, axis), ranks, axis)
+
+
+def touched(pieces: Iterable[_Piece], ranks: np.ndarray, axis: Axis) -> np.ndarray:
+    """Cut each row into cells, and tell which were touched: nothing is left out.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        For each row one line of reads and one of writes, `COLUMNS` wide.
+    """
     rows, span, wide = min(len(ranks), ROWS), max(1, axis.high - axis.low), COLUMNS + 1
     edges = np.zeros(2 * rows * wide, np.int64)
     for low, high, rank, op in pieces:
-        row = (2 * _row_of(ranks, rank) + (op == Op.WRITE)) * wide
+        row = (2 * row_of(ranks, rank) + (op == Op.WRITE)) * wide
         last = np.maximum(high - 1, low)
         first, last = ((edge - axis.low) * COLUMNS // span for edge in (low, last))
         np.add.at(edges, row + np.clip(first, 0, COLUMNS - 1), 1)
         np.add.at(edges, row + np.clip(last, 0, COLUMNS - 1) + 1, -1)
-    touched = np.cumsum(edges.reshape(-1, wide), axis=1) > 0
-    turns = np.diff(touched.astype(np.int8), axis=1, prepend=0)
+    cells: np.ndarray = np.cumsum(edges.reshape(-1, wide), axis=1)[:, :-1] > 0
+    return cells
+
+
+def runs(cells: np.ndarray, ranks: np.ndarray, axis: Axis) -> _Piece:
+    """Join cells that lie side by side: return begin, end, rank (the row's first) and op."""
+    turns = np.diff(cells.astype(np.int8), axis=1, prepend=0, append=0)
     row, first = np.nonzero(turns == 1)
     after = np.nonzero(turns == -1)[1]
-    low, high = (axis.low + place * (span / COLUMNS) for place in (first, after))
-    leaders = ranks[np.searchsorted(_row_of(ranks, ranks), np.arange(rows))]
+    size = max(1, axis.high - axis.low) / COLUMNS
+    low, high = (axis.low + place * size for place in (first, after))
+    leaders = ranks[np.searchsorted(row_of(ranks, ranks), np.arange(len(cells) // 2))]
     return low, high, leaders[row // 2], np.where(row % 2, Op.WRITE, Op.READ)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import struct
 import time
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -37,10 +39,15 @@ class Follower:
     ----------
     directory : path
         Where the ``*.piot`` files are, or will be.
+    names : sequence of str
+        Patterns of the files that are followed: some, where the others aren't looked at.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], names: Sequence[str] = ("*.piot",)
+    ) -> None:
         self.directory = Path(directory)
+        self._wanted = re.compile("|".join(map(fnmatch.translate, names)))
         self._tails: dict[str, _Tail] = {}
         self._names: dict[str, int] = {}
         self._turn = 0
@@ -101,7 +108,7 @@ class Follower:
         # what is made within a tick of the last change may leave the directory's time as it is
         self._listed = changed if time.time_ns() - changed > _TICK else 0
         for name in sorted(names - self._tails.keys()):
-            if name.endswith(".piot"):
+            if self._wanted.match(name):
                 self._tails[name] = _Tail(self.directory / name)
 
     def _merge(self, runs: list[_Run]) -> np.ndarray:

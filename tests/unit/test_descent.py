@@ -160,13 +160,13 @@ def test_cells_leave_nothing_out(touches):
     op = np.full(len(rank), Op.WRITE)
     found = lanes._touched([(low, low + length, rank, op)], ranks, axis)
     expected = np.zeros((lanes.ROWS, lanes.COLUMNS), bool)
-    for row, first, size in zip(lanes._row_of(ranks, rank), low, length, strict=True):
+    for row, first, size in zip(lanes.row_of(ranks, rank), low, length, strict=True):
         last = max(first, first + size - 1)
         cells = [min(n * lanes.COLUMNS // axis.high, lanes.COLUMNS - 1) for n in (first, last)]
         expected[row, cells[0] : cells[1] + 1] = True
     drawn = np.zeros_like(expected)
     edges = (np.rint(edge * lanes.COLUMNS / axis.high).astype(int) for edge in found[:2])
-    for row, first, after in zip(lanes._row_of(ranks, found[2]), *edges, strict=True):
+    for row, first, after in zip(lanes.row_of(ranks, found[2]), *edges, strict=True):
         assert not drawn[row, first:after].any()
         drawn[row, first:after] = True
     assert (drawn == expected).all()
