@@ -20,7 +20,7 @@ from pathlib import Path
 
 from piotutor.capture import tracefs
 from piotutor.capture.device import UnavailableError, find_device, nearest
-from piotutor.capture.fiemap import Piece, Whereabouts, disk_of
+from piotutor.capture.fiemap import NOTES, Piece, Whereabouts, disk_of
 from piotutor.capture.requests import BIOS, REQUESTS, Request, Requests
 from piotutor.trace.record import Flag, Layer, Op, TraceError
 from piotutor.trace.source import parse_header, parse_text
@@ -119,7 +119,7 @@ def _record(
             path = run_dir / "trace" / "block.piot"
             with TraceWriter(path, rank=-1, files=files, writer="block") as writer:
                 about["block"] = "tracefs"
-                recorder = Recorder(writer, run_dir / "trace")
+                recorder = Recorder(writer, run_dir)
                 recorder.run(pipe, ended)
                 (root / "instances" / name / "events/enable").write_text("0")
                 recorder.finish(pipe)
@@ -147,13 +147,13 @@ class Recorder:
     ----------
     writer : TraceWriter
         Where they go; its files are the run's.
-    trace_dir : Path
-        Where interposers write which files they meet.
+    run_dir : Path
+        Where interposers write which files they meet, and ranks where those lay that they remove.
     """
 
-    def __init__(self, writer: TraceWriter, trace_dir: Path) -> None:
-        self._writer, self._names = writer, Names(writer, trace_dir)
-        self._where = Whereabouts(writer.files)
+    def __init__(self, writer: TraceWriter, run_dir: Path) -> None:
+        self._writer, self._names = writer, Names(writer, run_dir / "trace")
+        self._where = Whereabouts(writer.files, run_dir / NOTES)
         self._requests = Requests()
         self._dropped = 0
         self._waiting: list[Request] = []
@@ -203,7 +203,8 @@ class Recorder:
         if request.op == Op.SYNC:
             self._append(request, [Piece(-1, -1, 0, 0)])
             return
-        pieces = self._where.find(request.disk, request.address, request.length)
+        disk, _, address, length, _, end, _ = request
+        pieces = self._where.find(disk, address, length, end)
         for _, of_file in groupby(sorted(pieces), key=lambda piece: piece.file):
             self._append(request, list(of_file))
         if not pieces:

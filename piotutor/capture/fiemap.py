@@ -7,20 +7,24 @@ Sources: the kernel's Documentation/filesystems/fiemap.rst; Documentation/ABI (`
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import struct
+import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from piotutor.capture.device import SECTOR, UnavailableError
 
-MOMENT = 1.0
-"""Seconds for which the place of a file that is gone is still taken for its own."""
+MOMENT = 1_000_000_000
+"""Nanoseconds for which the place of a file that is gone is still taken for its own."""
+NOTES = "whereabouts"
+"""Directory in a run's of notes on where files lay that were removed."""
 
 _FIEMAP = 0xC020660B
 _HEAD = struct.Struct("<QQIIII")
@@ -172,43 +176,94 @@ class Addresses:
         return found
 
 
+def note(run_dir: Path, path: str) -> None:
+    """Note where a file lies that is about to be removed, if block requests are traced.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The run directory. Tracing has made `NOTES` there.
+    path : str
+        One of the run's files.
+    """
+    with suppress(OSError, UnavailableError):
+        handle, part = tempfile.mkstemp(dir=run_dir / NOTES)
+        with os.fdopen(handle, "w") as file:
+            disk, found = disk_of(path), extents(path)
+            about = {"path": path, "number": disk.number, "start": disk.start, "extents": found}
+            json.dump({**about, "time": time.monotonic_ns()}, file)
+        Path(part).rename(f"{part}.json")
+
+
+class Look(NamedTuple):
+    """Where files lay at some time.
+
+    Attributes
+    ----------
+    time
+        In ns of the monotonic clock; what lay there then had been there since it was written.
+    disks
+        By the disk's number.
+    """
+
+    time: int
+    disks: Mapping[str, Addresses]
+
+
 class Whereabouts:
-    """Where a run's files lie now, and where they lay a moment ago.
+    """Where a run's files lie, and where those lay that have gone.
 
     Parameters
     ----------
     files : sequence of str
         Their paths; it may grow.
+    notes : Path
+        Directory of what was noted of files before they went.
     """
 
-    def __init__(self, files: Sequence[str]) -> None:
-        self._files = files
-        self._maps: list[dict[str, Addresses]] = []
-        self._looked = 0.0
+    def __init__(self, files: Sequence[str], notes: Path) -> None:
+        self._files, self._notes = files, notes
+        self._read: set[Path] = set()
+        self._before = self._now = Look(0, {})
+        self._gone: list[Look] = []
 
     def refresh(self) -> None:
-        """Look at every file again.
+        """Look at every file again, and at what was noted."""
+        self._before, self._now = self._now, self._look()
+        gone = [look for look in self._gone if look.time > self._now.time - MOMENT]
+        for path in set(self._notes.glob("*.json")) - self._read:
+            self._read.add(path)
+            gone.append(self._noted(json.loads(path.read_text())))
+        self._gone = sorted(gone, key=lambda look: look.time)
 
-        What was seen before is good for a moment longer, for files that went away since: later
-        their place may be someone else's.
+    def find(self, disk: str, address: int, length: int, when: int) -> list[Piece]:
+        """Return the parts of a request that belonged to the files when it was done.
+
+        A file that was there a moment before is taken to have been there still: later its place
+        may be someone else's.
         """
-        now = time.monotonic()
-        before = self._maps[:1] if now - self._looked < MOMENT else []
-        self._looked = now
-        self._maps = [self._look(), *before]
-
-    def find(self, disk: str, address: int, length: int) -> list[Piece]:
-        """Return the parts of a request that belong to the files."""
-        known = (disks[disk].find(address, length) for disks in self._maps if disk in disks)
+        looks = [look for look in self._gone if look.time >= when] + [self._now]
+        if self._before.time > when - MOMENT:
+            looks.append(self._before)
+        known = (look.disks[disk].find(address, length) for look in looks if disk in look.disks)
         return next(filter(None, known), [])
 
-    def _look(self) -> dict[str, Addresses]:
+    def _look(self) -> Look:
         disks: dict[str, list[tuple[int, list[Extent]]]] = {}
         for index, path in enumerate(self._files):
             with suppress(OSError, UnavailableError):
                 disk = disk_of(path)
-                there = [
-                    extent._replace(address=disk.start + extent.address) for extent in extents(path)
-                ]
-                disks.setdefault(disk.number, []).append((index, there))
-        return {number: Addresses(files) for number, files in disks.items()}
+                there = (index, _moved(extents(path), disk.start))
+                disks.setdefault(disk.number, []).append(there)
+        addresses = {number: Addresses(files) for number, files in disks.items()}
+        return Look(time.monotonic_ns(), addresses)
+
+    def _noted(self, about: dict[str, Any]) -> Look:
+        held = _moved((Extent(*extent) for extent in about["extents"]), about["start"])
+        file = self._files.index(about["path"])
+        return Look(about["time"], {about["number"]: Addresses([(file, held)])})
+
+
+def _moved(found: Iterable[Extent], start: int) -> list[Extent]:
+    """Count addresses from the beginning of the disk instead of the partition's."""
+    return [extent._replace(address=start + extent.address) for extent in found]

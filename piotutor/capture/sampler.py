@@ -201,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})  # our guard may hold it back
     _sample(options.job, ended, options.linger, block=options.block)
     return 0
 

@@ -37,6 +37,8 @@ class Evicted(Protocol):
 
 
 Evict = Callable[[str], Evicted]
+Removing = Callable[[str], None]
+"""Is told that a file is about to be removed."""
 
 
 @dataclass
@@ -71,7 +73,9 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-def run_rank(job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> Outcome:
+def run_rank(
+    job: Job, comm: Comm, writer: TraceWriter, evict: Evict, removing: Removing | None = None
+) -> Outcome:
     """Do all repetitions of a job on this rank.
 
     Parameters
@@ -84,6 +88,8 @@ def run_rank(job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> Outcome
         Takes this rank's records.
     evict : callable
         Puts a file out of the page cache, and tells what is left of it there.
+    removing : callable, optional
+        Is told of each file that is about to be removed.
 
     Returns
     -------
@@ -97,7 +103,7 @@ def run_rank(job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> Outcome
     PiotutorError
         A transfer that could not be completed.
     """
-    rank = Rank(job, comm, writer, evict)
+    rank = Rank(job, comm, writer, evict, removing)
     for repetition in range(job.workload.repetitions):
         rank.repeat(repetition)
     return rank.outcome
@@ -120,12 +126,19 @@ class _Plan:
 class Rank:
     """One rank of one job: see `run_rank`."""
 
-    def __init__(self, job: Job, comm: Comm, writer: TraceWriter, evict: Evict) -> None:
+    def __init__(
+        self,
+        job: Job,
+        comm: Comm,
+        writer: TraceWriter,
+        evict: Evict,
+        removing: Removing | None = None,
+    ) -> None:
         work = job.workload
         kind = kernel_class(work.api)
         self.job = job
         self.comm = comm
-        self.evict = evict
+        self.evict, self.removing = evict, removing
         self.kernel = kind(work, kind.alone() if work.file_per_process else comm)
         self.traced = Traced(self.kernel, writer)
         self.outcome = Outcome()
@@ -308,7 +321,10 @@ class Rank:
         self.traced.file = self.own
         self.comm.barrier()
         if self.kernel.comm.rank == 0:
-            self.traced.remove(self.job.path(self.own))
+            path = self.job.path(self.own)
+            if self.removing:
+                self.removing(path)
+            self.traced.remove(path)
         self.comm.barrier()
 
 

@@ -193,16 +193,21 @@ class Guard:
                 (self.run_dir / fiemap.NOTES).mkdir()
 
     def _start_sampler(self) -> subprocess.Popen[bytes] | None:
+        """Start it with TERM held back until it is ready: the ranks may be done before that."""
         if not self.orders.sampler:
             return None
-        return subprocess.Popen(
-            self.orders.sampler,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, processes.MARK: self.orders.run_dir},
-            cwd=self.run_dir,
-            start_new_session=True,
-        )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return subprocess.Popen(
+                self.orders.sampler,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, processes.MARK: self.orders.run_dir},
+                cwd=self.run_dir,
+                start_new_session=True,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _start_ranks(self) -> subprocess.Popen[bytes]:
         own = (subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT)

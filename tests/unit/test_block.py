@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -247,7 +248,7 @@ def test_what_has_no_address_yet_is_left_out(tmp_path):
     assert sum(extent.length for extent in lies(path)) <= 4096
 
 
-def test_a_file_that_went_away_is_known_for_a_moment(tmp_path, monkeypatch):
+def test_a_file_that_went_away_is_known_for_a_moment(tmp_path):
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.write(os.urandom(8192))
@@ -255,30 +256,54 @@ def test_a_file_that_went_away_is_known_for_a_moment(tmp_path, monkeypatch):
         os.fsync(file.fileno())
     first, *_ = lies(path)
     disk = fiemap.disk_of(path)
-    where = fiemap.Whereabouts([str(path), str(tmp_path / "none")])
+    where = fiemap.Whereabouts([str(path), str(tmp_path / "none")], tmp_path / "no notes")
     where.refresh()
     piece = (0, first.offset, disk.start + first.address, first.length)
     asked = (disk.number, disk.start + first.address, first.length)
-    assert where.find(*asked) == [piece]
+    now = time.monotonic_ns()
+    assert where.find(*asked, now) == [piece]
     path.unlink()
     where.refresh()
-    assert where.find(*asked) == [piece]
-    monkeypatch.setattr(fiemap, "MOMENT", 0.0)
+    assert where.find(*asked, now) == [piece]
+    assert where.find(*asked, now + 2 * fiemap.MOMENT) == []
     where.refresh()
-    assert where.find(*asked) == []
-    assert where.find("no disk", 0, 1) == []
+    assert where.find(*asked, now) == []
+    assert where.find("no disk", 0, 1, now) == []
+
+
+def test_where_a_file_lay_is_noted_before_it_is_removed(tmp_path):
+    path, notes = tmp_path / "file", tmp_path / fiemap.NOTES
+    where = fiemap.Whereabouts(["other", str(path)], notes)
+    fiemap.note(tmp_path, str(path))  # nobody asked
+    assert not notes.exists()
+    notes.mkdir()
+    with path.open("wb") as file:
+        file.write(os.urandom(8192))
+        file.flush()
+        os.fsync(file.fileno())
+    first, *_ = lies(path)
+    done = time.monotonic_ns()
+    fiemap.note(tmp_path, str(path))
+    path.unlink()
+    disk = fiemap.disk_of(tmp_path)
+    asked = (disk.number, disk.start + first.address, first.length)
+    where.refresh()
+    assert where.find(*asked, done) == [(1, first.offset, *asked[1:])]
+    where.refresh()
+    assert where.find(*asked, done) == [(1, first.offset, *asked[1:])]
+    assert where.find(*asked, time.monotonic_ns()) == []  # it was gone by then
 
 
 class Everywhere:
     """Stands in for the places of files: the disk is cut in two files of 8 KiB each, in turn."""
 
-    def __init__(self, files):
-        self.refreshed = 0
+    def __init__(self, files, notes):
+        pass
 
     def refresh(self):
-        self.refreshed += 1
+        pass
 
-    def find(self, disk, address, length):
+    def find(self, disk, address, length, when):
         pieces = [(block_ % 3, 4096 * (block_ // 3), 4096 * block_) for block_ in range(12)]
         extents = [(file, [Extent(offset, at, 4096)]) for file, offset, at in pieces if file < 2]
         return Addresses(extents).find(address, length)

@@ -148,6 +148,7 @@ def test_sampler_ends_after_the_ranks(run_here):
     sampler = (
         "import signal, sys\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(open('sampled', 'w').close()))\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])\n"
         "open('sampling', 'w').close()\n"
         "signal.pause()"
     )
