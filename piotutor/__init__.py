@@ -31,6 +31,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "start_command": ("piotutor.runner", "start_command"),
     "trace_command": ("piotutor.runner", "trace_command"),
     "trace_command_sync": ("piotutor.runner", "trace_command_sync"),
+    "import_trace": ("piotutor.imported", "import_trace"),
     "watch": ("piotutor.live", "watch"),
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),

@@ -18,6 +18,7 @@ from piotutor.trace.reader import Trace
 from piotutor.trace.record import TraceError
 
 IMPORTERS = {
+    "piotutor": "piotutor.trace.importers.piot",
     "darshan": "piotutor.trace.importers.darshan",
     "dftracer": "piotutor.trace.importers.dftracer",
     "elbencho": "piotutor.trace.importers.elbencho",

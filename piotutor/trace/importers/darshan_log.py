@@ -18,7 +18,7 @@ from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op
 
 _TRACED = {"DXT_POSIX": Layer.POSIX, "DXT_MPIIO": Layer.MPIIO}
-_COUNTED = {"POSIX": Layer.POSIX, "MPI-IO": Layer.MPIIO, "H5F": Layer.HDF5, "H5D": Layer.HDF5}
+_COUNTED = {"H5F": Layer.HDF5, "H5D": Layer.HDF5, "MPI-IO": Layer.MPIIO, "POSIX": Layer.POSIX}
 _SEGMENT = np.dtype([("offset", "<i8"), ("length", "<i8"), ("start", "<f8"), ("end", "<f8")])
 _HOW = ("INDEP", "COLL", "SPLIT", "NB")
 _COUNTERS: dict[str, tuple[Op, str]] = {
@@ -76,7 +76,7 @@ class Log:
 
     def counted(self) -> Iterator[Counted]:
         """Yield what was counted of each file."""
-        for module in _COUNTED.keys() & self.modules.keys():
+        for module in (name for name in _COUNTED if name in self.modules):
             names = [*backend.counter_names(module), *backend.fcounter_names(module)]
             while record := backend.log_get_record(self._log, module):
                 values = [*record["counters"].tolist(), *record["fcounters"].tolist()]
@@ -85,7 +85,7 @@ class Log:
 
     def traced(self) -> Iterator[np.ndarray]:
         """Yield the traced transfers of one file by one rank; ``aux`` is the file's hash."""
-        for module in _TRACED.keys() & self.modules.keys():
+        for module in (name for name in _TRACED if name in self.modules):
             while True:
                 buffer = backend.ffi.new("void **")
                 index = self.modules[module]["idx"]

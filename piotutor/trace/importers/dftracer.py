@@ -18,6 +18,7 @@ from piotutor.trace.calls import call_flag
 from piotutor.trace.importers import json_lines
 from piotutor.trace.importers.columns import OPS, number, plain, records
 from piotutor.trace.importers.positions import positions
+from piotutor.trace.interest import C_LIBRARY, Interest
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op, TraceError
 
@@ -76,7 +77,7 @@ class _Log:
         self._calls: dict[str, int] = {}
         self._names: dict[str, str] = {}
         self._parents: dict[tuple[str, int], int] = {}
-        self._version = ""
+        self._command = self._version = ""
         self._unit = _UNITS["US"]
 
     def read(self, path: Path) -> None:
@@ -113,7 +114,7 @@ class _Log:
         self._rows.append(np.array(rows, _ROW))
 
     def _explain(self, name: str, args: dict[str, Any]) -> None:
-        if name in ("FH", "HH"):
+        if name in ("FH", "HH", "SH"):
             self._names[str(args["value"])] = str(args["name"])
         elif name == "CM" and args["name"] == "time_metric":
             self._unit = _UNITS[args["value"]]
@@ -121,6 +122,7 @@ class _Log:
     def _begin(self, event: dict[str, Any], args: dict[str, Any]) -> None:
         host = str(args.get("hhash", ""))
         self._parents[host, event["pid"]] = args.get("ppid", -1)
+        self._command = self._command or str(args.get("cmd_hash", ""))
         version = args.get("version", self._version)  # 20003 or v2.0.3
         if isinstance(version, int):
             version = f"{version // 10000}.{version // 100 % 100}.{version % 100}"
@@ -183,7 +185,9 @@ class _Log:
             op=op,
             flags=flags,
         )
-        return Trace.from_records(made, files=names, meta=self._meta())
+        interest = Interest(skip=C_LIBRARY)
+        wanted = np.array([*(name in interest for name in names), True], bool)
+        return Trace.from_records(made[wanted[made["file"]]], files=names, meta=self._meta())
 
     def _ranks(self) -> tuple[np.ndarray, np.ndarray]:
         """Give processes and hosts numbers; a child counts as its parent."""
@@ -245,6 +249,8 @@ class _Log:
             missing.append(f"{self.other.total():,} other events: {most}")
         version = self._version or "unknown"
         meta = {"tool": "dftracer", "version": version, "clock": "wall clock", "missing": missing}
+        if self._command in self._names:
+            meta["command"] = self._names[self._command].replace(";", " ")
         return {"source": meta, **({"damage": self.damage} if self.damage else {})}
 
 
