@@ -47,9 +47,9 @@ def _open(files: Files, process: Process, call: Call) -> Iterator[What]:
     relative = call.name.startswith("openat")
     path = files.path(process, call.args[0] if relative else "", call.args[relative])
     flags = call.args[1 + relative] if call.name != "creat" else "O_WRONLY|O_CREAT|O_TRUNC"
-    if "O_DIRECTORY" in flags or "O_PATH" in flags:
-        return
     if call.result is not None and call.result >= 0:
+        if "O_DIRECTORY" in flags:
+            return
         path = files.opened(process, call, path, flags).path
     yield What(Op.OPEN, path)
 
@@ -80,7 +80,7 @@ def _copy(files: Files, process: Process, call: Call) -> Iterator[What]:
     sends = call.name.startswith("sendfile")
     args = [call.args[1], call.args[2], call.args[0], "NULL"] if sends else call.args
     moved = max(call.result or 0, 0)
-    for op, word, offset in ((Op.READ, *args[:2]), (Op.WRITE, *args[2:4])):
+    for op, word, offset in ((Op.READ, args[0], args[1]), (Op.WRITE, args[2], args[3])):
         file = files.at(process, word)
         if file is not None:
             at = _before(offset)
