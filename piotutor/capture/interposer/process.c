@@ -101,8 +101,10 @@ static struct process *shared_state(void)
 int process_is_ours(void)
 {
     pid_t self = getpid();
-    if (!process->pid)
-        process->pid = self; /* a child whose fork ran no handlers */
+    if (unlikely(!process->pid)) { /* a child whose fork ran no handlers */
+        process->pid = self;
+        process_forks++;
+    }
     return process->pid == self;
 }
 

@@ -90,7 +90,7 @@ static void fill(struct header *header)
 
 static int begin(void)
 {
-    int fd = create(process->path);
+    int fd = process_is_ours() ? create(process->path) : -1;
     if (fd < 0)
         return 0;
     struct header *header
