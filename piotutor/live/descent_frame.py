@@ -17,7 +17,7 @@ import numpy as np
 from piotutor.live.wire import Arrays
 from piotutor.metrics import TRANSFERS
 from piotutor.metrics_layers import reads_for_writes
-from piotutor.plots.lanes import NAMES, Axis, aggregated, runs, touched
+from piotutor.plots.lanes import NAMES, Axis, file_domains, runs, touched
 from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.trace.nesting import enclosing
 
@@ -145,22 +145,16 @@ def _requests(trace: Trace, which: np.ndarray, calls: np.ndarray) -> np.ndarray:
 
 def _domains(trace: Trace, posix: np.ndarray, origin: int) -> Arrays:
     """Return a row for each file domain, which is there once its first system call is over."""
-    found = aggregated(trace, posix)
-    offset, length, start, end = (
-        trace.column(name)[found.inner] for name in ("offset", "length", "start", "end")
-    )
-    low, high = found.reach(offset, offset + length)
-    begin, _ = found.reach(start, start)
-    first, _ = found.reach(end, end)
+    found = file_domains(trace, posix)
     return columns(
-        len(low),
+        len(found.call),
         lane=DOMAINS,
-        op=trace.column("op")[found.calls],
-        rank=trace.column("rank")[found.calls],
-        t0=(begin - origin) / 1e6,
-        t1=(first - origin) / 1e6,
-        low=low,
-        high=high,
+        op=trace.column("op")[found.call],
+        rank=trace.column("rank")[found.call],
+        t0=(found.start - origin) / 1e6,
+        t1=(found.end - origin) / 1e6,
+        low=found.low,
+        high=found.high,
     )
 
 

@@ -146,8 +146,12 @@ def _captions(ax: Axes, shown: Lane, y: np.ndarray, span: float, by: str) -> Non
     shapes = shown.shapes
     if not shown.exact or not (shown.domains or shown.layer in (Layer.POSIX, Layer.BLOCK)):
         return
+    taken: dict[float, float] = {}  # how far each row has captions
     large = shapes.high - shapes.low > span * _ROOM
     for at in np.flatnonzero(large)[: _CAPTIONS if _body(shown) / shown.rows >= 1 else 0]:
+        if shapes.low[at] < taken.get(y[at], shapes.low[at]):
+            continue
+        taken[y[at]] = shapes.high[at]
         op = Op(int(shapes.op[at]))
         text = shown.kinds[op].name or op.name.lower() if shown.kinds else ""
         if shown.domains:

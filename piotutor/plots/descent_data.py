@@ -197,13 +197,14 @@ def _axis(trace: Trace, calls: dict[Layer, np.ndarray], by: str) -> Axis:
 
 def _lanes(trace: Trace, calls: dict[Layer, np.ndarray], axis: Axis) -> Iterator[Lane]:
     for layer, mask in calls.items():
-        if layer == Layer.POSIX and Layer.MPIIO in calls:
+        if layer == Layer.POSIX and Layer.MPIIO in calls and axis.by == "offset":
             found = domains(trace, mask, axis)
             if found is not None:
                 yield found
         yield lane(trace, layer, mask, axis)
 
 
+_NO_REQUEST = "none until the end: the bytes stayed in memory"
 _EXPECTED = {"HDF5": (Layer.HDF5, Layer.MPIIO), "MPIIO": (Layer.MPIIO,)}
 
 
@@ -213,8 +214,9 @@ def absent(trace: Trace, calls: dict[Layer, np.ndarray]) -> dict[str, str]:
     capture = trace.meta.get("capture") or {}
     why = str(capture.get("why") or "only the application was recorded")
     expected = (Layer.APP, *_EXPECTED.get(api, ()), Layer.POSIX, Layer.BLOCK)
+    block = str(capture.get("block") or "not asked for")
     reasons = {
         Layer.APP: "a program of its own",
-        Layer.BLOCK: str(capture.get("block") or "not asked for"),
+        Layer.BLOCK: _NO_REQUEST if block == "tracefs" else block,
     }
     return {NAMES[layer]: reasons.get(layer, why) for layer in expected if layer not in calls}

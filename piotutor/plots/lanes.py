@@ -172,52 +172,79 @@ def _kinds(trace: Trace, calls: np.ndarray) -> dict[Op, Kind]:
 
 
 def domains(trace: Trace, posix: np.ndarray, axis: Axis) -> Lane | None:
-    """Make the lane of file domains; None where no system call was part of collective I/O."""
-    found = aggregated(trace, posix)
-    if not len(found.calls):
+    """Make the lane of file domains; None where no aggregator worked for others."""
+    found = file_domains(trace, posix)
+    if not len(found.call):
         return None
-    names = ("offset", "offset") if axis.by == "offset" else ("start", "end")
-    begin, end = (trace.column(name)[found.inner] - axis.origin for name in names)
-    if axis.by == "offset":
-        end = end + trace.column("length")[found.inner]
-    low, high = found.reach(begin, end)
-    piece = (low, high, trace.column("rank")[found.calls], trace.column("op")[found.calls])
-    return _lane(Layer.MPIIO, np.unique(piece[2]), len(low), [piece], axis, domains=True)
+    rank, op = (trace.column(name)[found.call] for name in ("rank", "op"))
+    piece = (found.low, found.high, rank, op)
+    return _lane(Layer.MPIIO, np.unique(rank), len(rank), [piece], axis, domains=True)
 
 
-class Aggregated(NamedTuple):
-    """System calls inside collective MPI-IO calls: these are made by aggregators.
+class FileDomains(NamedTuple):
+    """What aggregators moved, a collective call at a time.
 
     Attributes
     ----------
-    inner : numpy.ndarray
-        The system calls.
-    calls : numpy.ndarray
-        The collective calls that have any inside.
-    place : numpy.ndarray
-        For each of `inner` its place in `calls`.
+    call : numpy.ndarray
+        The aggregator's own collective call.
+    low, high : numpy.ndarray
+        The range of the system calls inside it, in bytes of the file.
+    start, end : numpy.ndarray
+        When the first of these began, and when it ended, in ns.
     """
 
-    inner: np.ndarray
-    calls: np.ndarray
-    place: np.ndarray
-
-    def reach(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each call the first begin and the last end of what is inside."""
-        low, high = np.full(len(self.calls), 2**62), np.full(len(self.calls), -(2**62))
-        np.minimum.at(low, self.place, begin)
-        np.maximum.at(high, self.place, end)
-        return low, high
+    call: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
 
 
-def aggregated(trace: Trace, posix: np.ndarray) -> Aggregated:
-    """Find the system calls of a mask, at a known offset, inside collective MPI-IO calls."""
+def file_domains(trace: Trace, posix: np.ndarray) -> FileDomains:
+    """Find file domains from the system calls of a mask, at known offsets.
+
+    A collective call whose system calls reach just over what its own rank asked for moved nothing
+    for others: it has no domain.
+    """
     which = np.flatnonzero(posix & (trace.column("offset") >= 0))
     call = enclosing(trace, Layer.MPIIO, which)
     inside = np.flatnonzero(call >= 0)
     inside = inside[trace.column("flags")[call[inside]] & Flag.COLLECTIVE != 0]
-    calls, place = np.unique(call[inside], return_inverse=True)
-    return Aggregated(which[inside], calls, place)
+    which, call = which[inside], call[inside]
+    calls, place = np.unique(call, return_inverse=True)
+    offset, length, start, end = (
+        trace.column(name)[which] for name in ("offset", "length", "start", "end")
+    )
+    low, high = _reach(place, offset, offset + length, len(calls))
+    begin, first = (_reach(place, times, times, len(calls))[0] for times in (start, end))
+    asked = _asked(trace, calls)
+    others = (low != asked[0]) | (high != asked[1])
+    return FileDomains(*(column[others] for column in (calls, low, high, begin, first)))
+
+
+def _asked(trace: Trace, calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what MPI-IO calls asked for: where the first extent begins and the last one ends."""
+    parts = np.flatnonzero(trace.where(layer=Layer.MPIIO) & ~trace.where(without=Flag.PART))
+    parent = trace.column("parent")[parts]
+    place = np.full(len(trace) + 1, -1)
+    place[calls] = np.arange(len(calls))
+    mine = np.concatenate([calls, parts[place[parent] >= 0]])
+    of = np.concatenate([np.arange(len(calls)), place[parent[place[parent] >= 0]]])
+    offset, length = trace.column("offset")[mine], trace.column("length")[mine]
+    split = np.bincount(of, minlength=len(calls)) > 1
+    length[: len(calls)][split] = 0  # the extents tell how far such a call reaches
+    return _reach(of, offset, offset + length, len(calls))
+
+
+def _reach(
+    place: np.ndarray, begin: np.ndarray, end: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first begin and the last end at each of `n` places."""
+    low, high = np.full(n, 2**62), np.full(n, -(2**62))
+    np.minimum.at(low, place, begin)
+    np.maximum.at(high, place, end)
+    return low, high
 
 
 _Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
