@@ -17,7 +17,7 @@ from piotutor import rundir, runner
 from piotutor.capture import UnavailableError, block, evict, tracefs
 from piotutor.errors import RunError
 from piotutor.launch import processes
-from piotutor.trace import Layer, Op
+from piotutor.trace import Follower, Layer, Op
 from piotutor.workload import Workload
 
 TRACES, REASON = block.permitted()
@@ -91,8 +91,10 @@ def test_records_appear_while_ranks_still_run(eventually):
     job = runner.start(SMALL, fault=HANG)
     assert eventually(lambda: block.instance_of(job.run_dir.name) in instances())
 
+    follower = Follower(job.run_dir / "trace", ("block.piot",))
+
     def seen():
-        records = job.follower.poll()
+        records = follower.poll()
         kind = (records["layer"] == Layer.BLOCK) & (records["op"] == Op.WRITE)
         return kind.any() and set(records["file"][kind]) == {0}
 
