@@ -16,7 +16,7 @@ import pytest
 from piotutor import jobs, rundir, runner
 from piotutor.errors import PiotutorError, RunError, UsageError
 from piotutor.launch.local import Local
-from piotutor.trace import Op
+from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
 pytestmark = pytest.mark.usefixtures("spotless")
@@ -57,7 +57,7 @@ def test_the_outside_form():
 
 def test_the_trace_knows_its_run():
     run = runner.run_sync(SMALL, **OPTIONS)
-    assert len(run.trace.select(op=Op.WRITE)) == 4
+    assert len(run.trace.select(layer=Layer.APP, op=Op.WRITE)) == 4
     assert run.trace.meta["workload"] == SMALL.to_dict()
     assert run.trace.meta["environment"]["ranks"] == 1
     assert run.trace.meta["run"] == run.name
@@ -117,10 +117,10 @@ def test_follow_while_it_runs(eventually):
     seen = []
     while job.state in ("waiting", "running") and job._process.poll() is None:
         seen.append(job.state)
-        records += len(job.follower.poll())
+        records += len(job.deep_follower.poll())
         time.sleep(0.005)
     run = job.wait_sync()
-    records += len(job.follower.poll())
+    records += len(job.deep_follower.poll(everything=True))
     assert records == len(run.trace)
     assert job.state == "done"
     assert set(seen) <= {"waiting", "running"}
