@@ -16,6 +16,7 @@ from piotutor.live import finding
 from piotutor.live.access_map import AccessMap
 from piotutor.live.charts import LatencyHistogram, RankTimeline, Tank, Throughput
 from piotutor.live.descent import Descent
+from piotutor.live.frames import as_application
 from piotutor.live.look import look
 from piotutor.live.scene import Scene
 from piotutor.live.transport import Transport
@@ -160,15 +161,17 @@ class Board:
 
     def finish(self, trace: Trace, at_once: bool = False) -> None:
         """Show a run that is over, and offer its replay (or begin it `at_once`)."""
-        self.dress(Scene.of_trace(trace).ranks)
+        shown = as_application(trace)
+        scene = Scene.of_trace(shown)
+        self.dress(scene.ranks)
         for view in self.views:
             if not hasattr(view, "scene"):
-                view.begin(Scene.of_trace(trace))
-            view.finish(trace)
+                view.begin(scene)
+            view.finish(trace if view.below else shown)
             words = finding.of_trace(trace, view.name, self.grid)
             with view.hold_sync():
                 view.title, view.alt, view.badge = words.title, words.alt, words.badge
-        self.transport.ready(trace.records, at_once)
+        self.transport.ready(shown.records, at_once)
 
     def stop(self) -> None:
         """Stop the job, if one is running."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from piotutor.live.scene import Scene
 from piotutor.live.wire import Arrays
-from piotutor.trace import Flag, Layer, Op, phase_of, repetition_of
+from piotutor.metrics import top_layer
+from piotutor.trace import Flag, Layer, Op, Phase, Trace, pack_aux, phase_of, repetition_of
 
 # plain numbers: numpy asks an enum member for much before it takes it for one
 _APP, _READ, _WRITE, _PART = map(int, (Layer.APP, Op.READ, Op.WRITE, Flag.PART))
@@ -46,6 +47,24 @@ def reach(records: np.ndarray) -> tuple[int, float]:
     return begin, max((int(mine["end"].max()) - begin) / 1e6, 1e-3)
 
 
+def as_application(trace: Trace) -> Trace:
+    """Return a trace in which the top layer stands for an application that recorded nothing.
+
+    The views that show the application's calls then show that layer's.
+    """
+    layer = top_layer(trace)
+    if layer == Layer.APP:
+        return trace
+    records = trace.records.copy()
+    mine = (records["layer"] == layer) & (records["op"] != Op.SAMPLE)
+    records["layer"][mine] = _APP
+    phases = {_WRITE: Phase.WRITE, _READ: Phase.READ}
+    records["aux"][mine] = pack_aux(0, Phase.OTHER)
+    for op, phase in phases.items():
+        records["aux"][mine & (records["op"] == op)] = pack_aux(0, phase)
+    return Trace(records, trace.files, trace.dropped, trace.provenance, trace.meta)
+
+
 def calls(records: np.ndarray) -> np.ndarray:
     """Return the application's reads and writes: operations, not the extents of one."""
     found: np.ndarray = records.compress(_moving(records) & (records["flags"] & _PART == 0))
@@ -54,7 +73,7 @@ def calls(records: np.ndarray) -> np.ndarray:
 
 def extents(records: np.ndarray) -> np.ndarray:
     """Return what was touched: extents, and calls that have none, ordered by their end."""
-    found: np.ndarray = records.compress(_moving(records))
+    found: np.ndarray = records.compress(_moving(records) & (records["offset"] >= 0))
     part = (found["flags"] & _PART) != 0
     if part.any():
         found = found.compress(part | ~np.isin(found["start"], found["start"][part]))
