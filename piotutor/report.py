@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from piotutor import rundir
 from piotutor.errors import UsageError
 from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
@@ -43,28 +41,6 @@ _FROM = {
     "cache": "from memory, which proves little",
 }
 Rows = Iterable[Sequence[str]]
-
-
-def find_run(where: str) -> Run:
-    """Open a run by its directory, its name, or as the ``latest``.
-
-    Raises
-    ------
-    UsageError
-        There is none of that name.
-    PiotutorError
-        It is damaged.
-    """
-    runs = rundir.state_dir() / "runs"
-    if where == "latest":
-        found = [path.parent for path in runs.glob("*/result.json")]
-        if not found:
-            raise UsageError(f"there is no finished run in {runs} yet")
-        return Run(max(found, key=lambda run: (run / "result.json").stat().st_mtime_ns))
-    named = [path for path in (Path(where).expanduser(), runs / where) if path.is_dir()]
-    if not named:
-        raise UsageError(f"{where} is no run: give its directory, its name, or latest")
-    return Run(named[0])
 
 
 def access_map(run: Run) -> bytes:

@@ -205,6 +205,28 @@ def collect(directory: Path) -> Run:
     return Run(directory)
 
 
+def find_run(where: str) -> Run:
+    """Open a run by its directory, its name, or as the ``latest``.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name.
+    PiotutorError
+        It is damaged.
+    """
+    runs = rundir.state_dir() / "runs"
+    if where == "latest":
+        found = [path.parent for path in runs.glob("*/result.json")]
+        if not found:
+            raise UsageError(f"there is no finished run in {runs} yet")
+        return Run(max(found, key=lambda run: (run / "result.json").stat().st_mtime_ns))
+    named = [path for path in (Path(where).expanduser(), runs / where) if path.is_dir()]
+    if not named:
+        raise UsageError(f"{where} is no run: give its directory, its name, or latest")
+    return Run(named[0])
+
+
 def phase_cells(phase: Mapping[str, Any], quantiles: Iterable[str]) -> tuple[str, ...]:
     """Return a phase of a result as the cells of a table's row, with these latencies."""
     latency = phase["latency"] or {}

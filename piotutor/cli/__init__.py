@@ -1,4 +1,4 @@
-"""The command line: ``piotutor doctor | run | trace | pattern | report | import | lab``.
+"""The command line: ``piotutor doctor | run | trace | pattern | report | import | export | lab``.
 
 A mistake is one line on standard error and exit code 2; a job that failed is one line and 1;
 Ctrl-C ends the job cleanly and gives 130. Figures and reports are new files: nothing is
@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from piotutor.cli import doctor, import_, lab, pattern, report, run, trace
+from piotutor.cli import doctor, export, import_, lab, pattern, report, run, trace
 from piotutor.cli.parser import Parser, Version, complete, read
 from piotutor.errors import PiotutorError, RunError, UsageError
 
 __all__ = ["main", "make_parser"]
 
-_COMMANDS = (doctor, run, trace, pattern, report, import_, lab)
+_COMMANDS = (doctor, run, trace, pattern, report, import_, export, lab)
 _EXAMPLES = """
 examples:
   piotutor doctor                                what works here, and what to do about the rest

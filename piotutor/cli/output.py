@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from piotutor.errors import UsageError
 
@@ -50,7 +52,7 @@ def new_file(name: str, kinds: Sequence[str]) -> Path:
         It exists, has another ending, or can't be made there.
     """
     path = Path(name).expanduser()
-    if path.suffix.lower() not in kinds:
+    if not path.name.lower().endswith(tuple(kinds)):
         raise UsageError(f"{name}: its name must end with {' or '.join(kinds)}")
     if os.path.lexists(path):
         raise UsageError(f"{name} exists: nothing is overwritten, choose another name")
@@ -72,12 +74,25 @@ def write_new(path: Path, content: bytes) -> None:
     UsageError
         It exists by now, or there is no room for it.
     """
+    with new_stream(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def new_stream(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file to write; it goes away again if it can't be written whole.
+
+    Raises
+    ------
+    UsageError
+        It exists by now, or there is no room for it.
+    """
     try:
-        with path.open("xb") as file:
+        with path.open("xb") as stream:
             try:
-                file.write(content)
-                file.flush()
-            except OSError:
+                yield stream
+                stream.flush()
+            except BaseException:
                 path.unlink()
                 raise
     except OSError as error:

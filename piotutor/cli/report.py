@@ -31,8 +31,9 @@ def act(options: argparse.Namespace) -> int:
     output.need_pictures()
     path = output.new_file(options.output, _KINDS)
     from piotutor import report
+    from piotutor.results import find_run
 
-    run = report.find_run(options.run)
+    run = find_run(options.run)
     make = report.html if path.suffix.lower() == ".html" else report.png
     output.write_new(path, make(run))
     print(path)

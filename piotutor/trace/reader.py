@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -228,19 +228,23 @@ class Trace:
         A file of that name is replaced once the new one is complete.
         """
         target = Path(path)
+        try:
+            with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as stream:
+                self.write(stream)
+            Path(stream.name).replace(target)
+        except OSError as error:
+            raise TraceError(f"{target}: can't be written: {error.strerror}") from None
+
+    def write(self, stream: IO[bytes]) -> None:
+        """Write the whole trace compactly to an open binary file."""
         text = header_line("piotutor", self.provenance, self.files, self.meta)
         header = np.zeros((), HEADER)
         header["magic"], header["version"], header["record_bytes"] = MAGIC, VERSION, RECORD.itemsize
         header["header_bytes"], header["text_bytes"] = HEADER.itemsize + len(text), len(text)
         header["state"], header["rank"] = State.CLOSED | State.COMPACT, -1
         header["count"], header["dropped"] = len(self), self.dropped
-        try:
-            with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as stream:
-                stream.write(header.tobytes() + text)
-                write_frames(stream, self.records)
-            Path(stream.name).replace(target)
-        except OSError as error:
-            raise TraceError(f"{target}: can't be written: {error.strerror}") from None
+        stream.write(header.tobytes() + text)
+        write_frames(stream, self.records)
 
 
 def _refuse(problem: str) -> None:

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from piotutor import cli, metrics, report, rundir
+from piotutor import cli, metrics, report, results, rundir
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.results import Run
 from piotutor.trace import Layer, Op, Phase, Trace
@@ -162,19 +162,19 @@ def test_a_run_is_found_by_directory_name_or_as_the_latest(make_run, state, tmp_
     old = make_run("20260101T000000Z-posix-aaaaaa")
     new = make_run("20260102T000000Z-posix-bbbbbb")
     os.utime(old.dir / "result.json", ns=(1, 1))
-    assert report.find_run(str(old.dir)).dir == old.dir
-    assert report.find_run(old.name).dir == old.dir
-    assert report.find_run("latest").dir == new.dir
+    assert results.find_run(str(old.dir)).dir == old.dir
+    assert results.find_run(old.name).dir == old.dir
+    assert results.find_run("latest").dir == new.dir
     with pytest.raises(UsageError, match="is no run"):
-        report.find_run("20260103T000000Z-posix-cccccc")
+        results.find_run("20260103T000000Z-posix-cccccc")
     with pytest.raises(PiotutorError, match=r"job\.json is missing"):
-        report.find_run(str(tmp_path))
+        results.find_run(str(tmp_path))
 
 
 def test_no_run_yet(state):
     rundir.state_dir()
     with pytest.raises(UsageError, match="no finished run"):
-        report.find_run("latest")
+        results.find_run("latest")
 
 
 @pytest.mark.parametrize("name", ["x.html", "x.png", "X.HTML"])
