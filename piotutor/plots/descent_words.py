@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from piotutor.metrics_layers import Amplification, Step, amplification
@@ -38,8 +40,10 @@ def ratio_words(found: Amplification) -> str:
 
 
 def _times(ratio: float) -> str:
+    if ratio < 1:
+        return f"×{ratio:.2g}"
     digits = 2 if ratio < 10 else 1 if ratio < 100 else 0
-    return f"×{ratio:,.{digits}f}" if ratio >= 1 else f"×{ratio:.2g}"
+    return f"×{math.floor(ratio * 10**digits + 0.5) / 10**digits:,.{digits}f}"  # a half goes up
 
 
 def descent_finding(data: DescentData) -> str:
@@ -56,7 +60,7 @@ def descent_finding(data: DescentData) -> str:
     below = found.lower.operations
     name = _plural(below, _DOWN[bottom])
     if found.read_back.operations:
-        more = f"{found.bytes:.3g} times the bytes, because the holes are read and written back"
+        more = f"{_times(found.bytes)[1:]} times the bytes: holes are read and written back"
         return f"{asked} became {name} with {more}"
     if below == found.upper.operations:
         return f"{asked} became as many {_DOWN[bottom]}s"

@@ -192,8 +192,8 @@ def test_many_transfers_become_few_rectangles():
         (collective(aggregators=2), "4 writes of 16 KiB became 2 system calls on 2 ranks"),
         (
             sieved(),
-            "4 writes of 16 KiB became 8 system calls with 6.5 times the bytes, "
-            "because the holes are read and written back",
+            "4 writes of 16 KiB became 8 system calls with 6.50 times the bytes: "
+            "holes are read and written back",
         ),
         (Layered().trace(), "Nothing was transferred"),
     ],

@@ -54,7 +54,7 @@ export function byteUnit(span) {
 
 export function bytes(n) {
   const exact = UNITS.find(([size]) => n >= size && n % size === 0) || UNITS[3];
-  return n && exact[0] > 1 ? `${n / exact[0]} ${exact[1]}` : `${n.toLocaleString("en")} bytes`;
+  return n && exact[0] > 1 ? `${(n / exact[0]).toLocaleString("en")} ${exact[1]}` : `${n.toLocaleString("en")} bytes`;
 }
 
 export function milliseconds(ms) {

@@ -8,6 +8,7 @@ import { Requests } from "./requests.js";
 const ROW_KINDS = { lane: "u1", op: "u1", how: "u1", phase: "u1", t0: "f8", t1: "f8", low: "f8",
   high: "f8", rank: "i4", call: "i4", operations: "u4", bytes: "f8" };
 const GREY = "#4d4d4d";
+const UNDER_WAY = 512; // times 8: rows behind the last finished one that may have begun
 const CHOICES = [["offset", "offset in the file"], ["time", "time"], ["request", "time, around one request"]];
 
 class Descent {
@@ -49,6 +50,7 @@ class Descent {
     const { style, meta } = this;
     if (!meta.kind) return words(ctx, "waiting for the first call", w / 2, h / 2, style, { align: "center" });
     const phase = this.phaseAt(now);
+    this.lanes.over(!meta.many && this.model.get("by") !== "offset");
     const left = style.font * 5;
     const top = style.font * 2.4;
     const box = { x: left, y: top, w: Math.max(40, w - left - 12), h: this.lanes.height(style) };
@@ -65,9 +67,9 @@ class Descent {
   }
   head(ctx, left, phase, request) {
     const { style, meta } = this;
-    const name = (meta.phases || []).length > 1 ? `${meta.phases[phase].name}: ` : "";
-    const both = this.lanes.both ? "filled: write, outlined: read" : "";
-    const text = request ? this.requests.tell(request, meta.names) : both;
+    const name = (meta.phases || []).length > 1 ? `phase ${meta.phases[phase].name}${request || this.lanes.both ? ": " : ""}` : "";
+    const key = this.lanes.both ? "filled: write, outlined: read" : "";
+    const text = request ? this.requests.tell(request, meta.names) : key;
     words(ctx, name + text, left, style.font * 0.9, style, { weight: request ? 600 : "" });
   }
   axisAt(phase, request) {
@@ -100,7 +102,7 @@ class Descent {
     ctx.rect(box.x, box.y, box.w, box.h);
     ctx.clip();
     ctx.globalAlpha = request ? 0.35 : 1;
-    events.show(ctx, box, now, this.meta.ranks, place);
+    events.show(ctx, box, now, UNDER_WAY, place);
     ctx.globalAlpha = 1;
     if (request) {
       ctx.translate(box.x, box.y);
@@ -147,9 +149,11 @@ class Descent {
   captions(ctx, box, axis, now, phase) {
     const { style } = this;
     const { lane, op, low, high, rank, t1 } = this.events.columns;
+    const taken = {}; // how far each row has captions
     for (const i of this.lanes.captioned()) {
       const spot = t1[i] <= now && this.spot(i, box, axis, phase, now);
-      if (!spot || spot[2] < style.font * 10 || spot[3] < style.font * 0.9) continue;
+      if (!spot || spot[2] < style.font * 10 || spot[3] < style.font * 0.8 || spot[0] < taken[spot[1]]) continue;
+      taken[spot[1]] = spot[0] + spot[2];
       const name = op[i] === READ ? "read" : "write";
       const text = lane[i] === DOMAINS ? `aggregator = rank ${rank[i]}` : axis.time ? name : `${name} ${bytes(high[i] - low[i])}`;
       const middle = box.x + Math.min(box.w, spot[0] + spot[2]) / 2 + Math.max(0, spot[0]) / 2;

@@ -12,17 +12,16 @@ const CAPTIONS = 48;
 
 class Lane {
   constructor(code) {
-    Object.assign(this, { code, ranks: [], both: false, writes: false, reads: false, captioned: [], top: 0 });
+    Object.assign(this, { code, ranks: [], both: false, ops: [], captioned: [], top: 0 });
     this.reset();
   }
   reset() { Object.assign(this, { read: 0, back: 0, write: 0, moved: 0 }); }
-  // Take a row into account; says whether the layout changes.
-  add(rank, op) {
+  // Take a row into account; says whether the layout changes. Both: reads and writes in one phase.
+  add(rank, op, phase) {
     const before = this.ranks.length + this.both;
     if (!this.ranks.includes(rank) && rank >= -1) this.ranks = [...this.ranks, rank].sort((a, b) => a - b);
-    if (op === READ) this.reads = true;
-    else this.writes = true;
-    this.both = this.reads && this.writes && this.code !== DOMAINS;
+    this.ops[phase] |= op === READ ? 1 : 2;
+    this.both = this.both || (this.ops[phase] === 3 && this.code !== DOMAINS);
     return this.ranks.length + this.both !== before;
   }
   get rows() { return Math.min(this.ranks.length, ROWS); }
@@ -61,11 +60,20 @@ export class Lanes {
     this.high = 0;
     this.last = 0;
     this.until = [];
-    this.counted = 0;
+    this.begun = null;
+    this.reset();
     this.version += 1;
     this.survey(0);
   }
-  get list() { return ORDER.filter((code) => this.all.has(code)).map((code) => this.all.get(code)); }
+  get list() {
+    const shown = ORDER.filter((code) => this.all.has(code) && !(this.time && code === DOMAINS));
+    return shown.map((code) => this.all.get(code));
+  }
+  // File domains have no place on an axis of time.
+  over(time) {
+    if (time !== this.time) this.version += 1;
+    this.time = time;
+  }
   get both() { return this.list.some((lane) => lane.both); }
   get operations() { return this.list.reduce((sum, lane) => sum + lane.calls, 0); }
   of(code) { return this.all.get(code); }
@@ -78,7 +86,7 @@ export class Lanes {
     for (let i = from; i < n; i++) {
       if (!this.all.has(lane[i])) this.all.set(lane[i], new Lane(lane[i]));
       const found = this.all.get(lane[i]);
-      if (found.add(rank[i], op[i])) changed = true;
+      if (found.add(rank[i], op[i], phase[i])) changed = true;
       this.high = Math.max(this.high, high[i]);
       this.last = Math.max(this.last, phase[i]);
       this.until[phase[i]] = Math.max(this.until[phase[i]] || 0, lane[i] === 5 ? 0 : t1[i]);
@@ -94,23 +102,32 @@ export class Lanes {
     }
     return Math.max(y, style.font * 4);
   }
-  // Count what ended by `now` in one phase.
+  reset() {
+    for (const one of this.all.values()) one.reset();
+    Object.assign(this, { ended: 0, started: 0, now: -Infinity });
+  }
+  // Count in one phase what was asked for by `now`, and which system calls and requests were over.
   count(now, phase) {
-    const { lane, op, how, t1, operations, bytes: moved, n } = this.columns;
-    if (phase !== this.phase || (this.counted && t1[this.counted - 1] > now)) {
-      for (const one of this.list) one.reset();
-      this.counted = 0;
-      this.phase = phase;
-    }
-    for (; this.counted < n && t1[this.counted] <= now; this.counted++) {
-      const i = this.counted;
-      if (this.columns.phase[i] !== phase || !operations[i]) continue;
-      const one = this.all.get(lane[i]);
-      if (op[i] !== READ) one.write += operations[i];
-      else if (how[i] & FOR_WRITE) one.back += operations[i];
-      else one.read += operations[i];
-      one.moved += moved[i];
-    }
+    const { t0, t1, lane, n } = this.columns;
+    if (phase !== this.phase || now < this.now) this.reset();
+    Object.assign(this, { phase, now });
+    if (now < Infinity) this.begun = this.begun || this.byStart();
+    const at = (k) => (this.begun ? this.begun[k] : k);
+    for (; this.ended < n && t1[this.ended] <= now; this.ended++) if (lane[this.ended] >= POSIX) this.take(this.ended);
+    for (; this.started < n && t0[at(this.started)] <= now; this.started++) if (lane[at(this.started)] < POSIX) this.take(at(this.started));
+  }
+  byStart() {
+    const { t0, n } = this.columns;
+    return Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => t0[a] - t0[b]);
+  }
+  take(i) {
+    const { lane, op, how, phase, operations, bytes: moved } = this.columns;
+    if (phase[i] !== this.phase || !operations[i]) return;
+    const one = this.all.get(lane[i]);
+    if (op[i] !== READ) one.write += operations[i];
+    else if (how[i] & FOR_WRITE) one.back += operations[i];
+    else one.read += operations[i];
+    one.moved += moved[i];
   }
   // What each lane is and counts, how that compares with the lane above, and whose the rows are.
   headings(ctx, box, style, names) {

@@ -77,11 +77,12 @@ export class Requests {
     const parts = [`rank ${rank[row]} ${op[row] === READ ? "reads" : "writes"} ${bytes(moved[row])}`];
     for (const code of [2, 3, POSIX]) {
       const count = own.filter((i) => lane[i] === code && operations[i]).length;
-      if (count) parts.push(`${count} ${names[code].replace(/s$/, "")}${count === 1 ? "" : "s"}`);
+      if (count) parts.push(`${count} ${code === POSIX ? "system" : names[code]} call${count === 1 ? "" : "s"}`);
     }
     if (others.length) {
       const ranks = [...new Set(others.map((i) => rank[i]))].sort((a, b) => a - b);
-      parts.push(`its bytes ${op[row] === READ ? "read" : "written"} by rank ${ranks.join(", ")}`);
+      const part = own.some((i) => lane[i] === POSIX) ? "part of " : "";
+      parts.push(`${part}its bytes ${op[row] === READ ? "read" : "written"} by rank ${ranks.join(" and ")}`);
     }
     return parts.join(" → ");
   }
