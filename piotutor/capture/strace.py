@@ -56,8 +56,8 @@ def why_not() -> str:
         return ""
     last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
     return (
-        f"strace may not trace here ({last.removeprefix('strace: ')}): allow ptrace (a container: "
-        "--cap-add=SYS_PTRACE), and use strace 5.6 or later"
+        "strace may not trace here: allow ptrace (a container: --cap-add=SYS_PTRACE) and use "
+        f"strace 5.6 or later; it says: {last.removeprefix('strace: ')}"
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
-from piotutor.doctor import machine, place, stack, tools
+from piotutor.doctor import capture, machine, place, stack, tools
 from piotutor.doctor.capability import Capability, Check
 
 __all__ = ["Capability", "Card", "capabilities", "card", "table"]
@@ -23,7 +23,8 @@ _GROUPS = {
     "This machine": machine.CHECKS,
     "MPI and HDF5": stack.CHECKS,
     "The path": place.CHECKS,
-    "Capture and other tools": tools.CHECKS,
+    "The layers below": capture.CHECKS,
+    "Other tools": tools.CHECKS,
 }
 
 

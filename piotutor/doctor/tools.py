@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from piotutor.capture import mount_of
 from piotutor.doctor.capability import Capability, ask, first_line
 
 
@@ -36,7 +34,6 @@ class Tool(NamedTuple):
 
 
 _TOOLS = (
-    Tool("strace", ("strace",), ("-V",), "install strace to see system calls without a compiler"),
     Tool("Slurm", ("sbatch", "srun"), ("--version",), "only on a cluster that runs it"),
     Tool("Lustre", ("lfs",), ("--version",), "only where a Lustre is mounted"),
     Tool("BeeGFS", ("beegfs-ctl",), (), "only where a BeeGFS is mounted"),
@@ -82,17 +79,6 @@ def _find(tool: Tool) -> Capability:
     return Capability(tool.name, fine, first_line(answer), "" if fine else tool.fix)
 
 
-def block_tracing(_path: Path) -> Capability:
-    """Say whether tracefs can be read: block requests with their times."""
-    for home in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
-        if os.access(f"{home}/events/block", os.W_OK):
-            return Capability("block requests", True, f"through tracefs at {home}")
-    if mount_of("/sys/kernel/tracing").kind == "tracefs":
-        return Capability("block requests", False, "tracefs is for root only", "run as root")
-    fix = "as root: mount -t tracefs tracefs /sys/kernel/tracing"
-    return Capability("block requests", False, "no tracefs is mounted", fix)
-
-
 def namespaces(_path: Path) -> Capability:
     """Say whether an ordinary user may have a network of his own here."""
     fine, answer = ask(["unshare", "-Urn", "true"])
@@ -111,4 +97,4 @@ def widgets(_path: Path) -> Capability:
     return Capability("live views", True, ", ".join(found))
 
 
-CHECKS = (widgets, compiler, programs, block_tracing, namespaces)
+CHECKS = (widgets, compiler, programs, namespaces)

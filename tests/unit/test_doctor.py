@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from piotutor import doctor
-from piotutor.capture import Mount, UnavailableError
-from piotutor.doctor import machine, place, stack, tools
+from piotutor.capture import Mount, UnavailableError, preload
+from piotutor.doctor import capture, machine, place, stack, tools
 from piotutor.doctor.capability import Capability, ask
 from piotutor.errors import RunError, UsageError
 from piotutor.launch.local import Local
@@ -22,7 +22,7 @@ NAMES = {
     *("MPI", "MPI-IO", "one MPI", "h5py", "parallel HDF5"),
     *("file system", "direct I/O", "page cache", "eviction", "device counters", "file locks"),
     *("live views", "C compiler", "strace", "Slurm", "Lustre", "BeeGFS", "DAOS", "Ceph servers"),
-    *("Darshan", "block requests", "namespaces"),
+    *("Darshan", "interposer", "block requests", "namespaces"),
 }
 
 
@@ -339,11 +339,12 @@ def test_h5py_that_is_missing(monkeypatch, tmp_path):
 
 
 def test_tools_that_are_here_broken_or_missing(only_here, tmp_path):
-    program(only_here, "strace", "echo 'strace -- version 6.1'; echo more")
+    program(only_here, "srun", "echo")
+    program(only_here, "sbatch", "echo 'slurm 22.05'; echo more")
     program(only_here, "lfs", "exit 1")
     program(only_here, "ceph-mon", "echo ceph")
     found = {capability.name: capability for capability in tools.programs(tmp_path)}
-    assert (found["strace"].ok, found["strace"].detail) == (True, "strace -- version 6.1")
+    assert (found["Slurm"].ok, found["Slurm"].detail) == (True, "slurm 22.05")
     assert not found["Lustre"].ok
     assert found["Ceph servers"].detail == "no ceph-osd, ceph-mds on the PATH"
     assert all(capability.fix for capability in found.values() if not capability.ok)
@@ -369,11 +370,42 @@ def test_widgets_that_are_missing(monkeypatch, tmp_path):
     assert "pip install anywidget" in capability.fix
 
 
-def test_block_requests_need_tracefs(monkeypatch, tmp_path):
-    monkeypatch.setattr(tools.os, "access", lambda *args: False)
-    monkeypatch.setattr(tools, "mount_of", lambda path: Mount(str(path), "sysfs", "sysfs"))
-    assert "mount -t tracefs" in tools.block_tracing(tmp_path).fix
-    monkeypatch.setattr(tools, "mount_of", lambda path: Mount(str(path), "tracefs", "tracefs"))
-    assert "root" in tools.block_tracing(tmp_path).fix
-    monkeypatch.setattr(tools.os, "access", lambda *args: True)
-    assert tools.block_tracing(tmp_path).ok
+# the layers below
+
+
+def test_the_interposer_is_tried(tmp_path, monkeypatch):
+    found = capture.interposer(tmp_path)
+    assert found.ok == (not preload.why_not())
+    assert found.ok or found.fix
+    wrong = tmp_path / "wrong.so"
+    wrong.write_text("no library")
+    monkeypatch.setattr(preload, "library", lambda: wrong)
+    found = capture.interposer(tmp_path)
+    assert not found.ok
+    assert "records nothing" in found.detail
+    assert "install piotutor again" in found.fix
+    monkeypatch.setattr(preload, "library", lambda: None)
+    found = capture.interposer(tmp_path)
+    assert (found.ok, found.detail) == (False, "the interposer isn't built")
+    assert "C compiler" in found.fix
+
+
+def test_strace_is_tried(only_here, tmp_path):
+    found = capture.system_calls(tmp_path)
+    assert (found.ok, "install it" in found.fix) == (False, True)
+    program(only_here, "strace", "echo 'strace: ptrace: Operation not permitted' >&2; exit 1")
+    found = capture.system_calls(tmp_path)
+    assert not found.ok
+    assert "not permitted" in found.fix
+    assert "SYS_PTRACE" in found.fix
+    program(only_here, "strace", "exit 0")
+    assert capture.system_calls(tmp_path).ok
+
+
+@pytest.mark.parametrize("answer", [(True, "through tracefs"), (False, "only root may open it")])
+def test_block_requests(monkeypatch, tmp_path, answer):
+    monkeypatch.setattr(capture.block, "permitted", lambda: answer)
+    found = capture.requests(tmp_path)
+    assert found.ok == answer[0]
+    assert answer[1] in found.detail
+    assert ("as root" in found.fix) == (not answer[0])
