@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -211,12 +213,32 @@ def test_a_bound_is_kept_and_what_is_beyond_is_counted(programs, stage):
     assert path.stat().st_size == room
 
 
+def test_a_full_disk_is_counted_and_disturbs_nobody(programs, stage, tmp_path):
+    unshare = shutil.which("unshare") or ""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    inside = [unshare, "-Urm", "sh", "-c"]
+    mounted = f"mount -t tmpfs -o size=600k none {disk} && "
+    if not unshare or subprocess.run([*inside, mounted + "true"], check=False).returncode:
+        pytest.skip("no namespaces here in which to mount a small disk")
+    script = f"{mounted} LD_PRELOAD=$0 $1 && cp {disk}/* {stage.trace_dir}"
+    program = programs("crowd")
+    capture = {"PIOTUTOR_CAPTURE_DIR": str(disk), "PIOTUTOR_CAPTURE_PREFIX": f"{stage.here}/data"}
+    command = [*inside, script, interposer(), str(program)]
+    subprocess.run(command, cwd=stage.here, env=os.environ | capture, check=True)
+    trace = stage.trace()
+    assert 1000 < len(trace) < 8000
+    assert len(trace) + trace.dropped == 1 + 8 * 1000 + 1
+
+
 def test_no_place_for_a_trace_disturbs_nobody(programs, stage):
-    alone = stage.run_alone(programs("failing"))
+    alone = stage.run_alone(programs("calls"))
     for where in ("/proc/nowhere", str(stage.here / "missing")):
-        done = stage.run(programs("failing"), PIOTUTOR_CAPTURE_DIR=where)
-        assert (done.returncode, done.stdout) != (1, b"")
-    assert alone.returncode == 0
+        shutil.rmtree(stage.here)
+        stage.here.mkdir()
+        done = stage.run(programs("calls"), PIOTUTOR_CAPTURE_DIR=where)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert len(done.stdout.splitlines()) == len(alone.stdout.splitlines())
     assert stage.names() == []
 
 
@@ -233,7 +255,7 @@ def test_inert_without_a_directory(programs, stage):
     assert stage.names() == []
 
 
-def test_prefixes_narrow_and_trees_are_skipped(programs, stage):
+def test_prefixes_narrow(programs, stage):
     prefixes = f"{stage.here}/da\n{stage.here}/text"
     stage.run(programs("calls"), PIOTUTOR_CAPTURE_PREFIX=prefixes)
     assert {Path(name).name for name in stage.trace().files} == {"data", "text"}

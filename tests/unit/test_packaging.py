@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -110,6 +111,15 @@ def test_a_wheel_holds_all_that_is_in_the_package(clean_copy):
     held = set(zipfile.ZipFile(wheel).namelist())
     package = (p for p in (clean_copy / "piotutor").rglob("*") if p.is_file())
     assert {str(p.relative_to(clean_copy)) for p in package} <= held
+
+
+def test_without_a_compiler_the_package_is_built_without_what_is_in_c(clean_copy):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--wheel-dir", "out", "."]
+    env = os.environ | {"CC": "/nowhere/cc"}
+    subprocess.run(command, cwd=clean_copy, check=True, env=env)
+    (wheel,) = (clean_copy / "out").glob("*.whl")
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")] == []
 
 
 def test_binder_has_the_same_environment_and_adds_the_package():

@@ -49,14 +49,16 @@ static int write_zeros(int fd, int64_t start, int64_t bytes)
     return 1;
 }
 
+/* Zeros are written even where the blocks are reserved: to make the pages of a file that was only
+ * allocated ready for stores takes ext4 four times as long as this. */
 int file_reserve(int fd, int64_t start, int64_t bytes)
 {
     if (!is_allowed(start + bytes))
         return 0;
-    if (!syscall(SYS_fallocate, fd, 0, start, bytes))
-        return 1;
-    return (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS)
-           && write_zeros(fd, start, bytes);
+    if (syscall(SYS_fallocate, fd, 0, start, bytes) && errno != EOPNOTSUPP && errno != EINVAL
+        && errno != ENOSYS)
+        return 0;
+    return write_zeros(fd, start, bytes);
 }
 
 void *file_map(int fd, int64_t start, int64_t bytes)

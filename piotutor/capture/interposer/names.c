@@ -175,24 +175,26 @@ static struct {
 } names[MOST_NAMES];
 static _Atomic int32_t count, slots[SLOTS]; /* a slot holds an index, from 1 */
 
-/* Text that is never freed comes from pages of our own: malloc may be what was interrupted. */
+/* Text that is never freed comes from pages of our own: malloc may be what was interrupted. With
+ * the lock held; a child whose fork came in between loses some bytes, and no more. */
 const char *keep_text(const char *text)
 {
-    static char *free_bytes;
-    static size_t left;
+    static char *volatile free_bytes;
+    static volatile size_t left;
     size_t bytes = strlen(text) + 1;
     if (bytes > left) {
         size_t page = bytes > 1 << 16 ? bytes : 1 << 16;
         char *more = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (more == MAP_FAILED)
             return NULL;
+        left = 0;
         free_bytes = more;
         left = page;
     }
-    char *kept = memcpy(free_bytes, text, bytes);
-    free_bytes += bytes;
     left -= bytes;
-    return kept;
+    char *kept = free_bytes;
+    free_bytes = kept + bytes;
+    return memcpy(kept, text, bytes);
 }
 
 static uint32_t hash_of(const char *text)
