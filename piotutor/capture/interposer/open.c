@@ -165,6 +165,7 @@ EXPORT int close(int fd)
     return result;
 }
 
+#if __GLIBC_PREREQ(2, 34)
 /* All of a range: each of our files is one close, as if they had been closed one by one. */
 static void close_all(unsigned first, unsigned last)
 {
@@ -173,7 +174,6 @@ static void close_all(unsigned first, unsigned last)
             close((int)fd);
 }
 
-#if __GLIBC_PREREQ(2, 34)
 REAL(int, close_range, (unsigned, unsigned, int))
 REAL(void, closefrom, (int))
 

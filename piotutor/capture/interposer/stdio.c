@@ -4,6 +4,7 @@
  */
 #include "descriptors.h"
 
+#undef __USE_EXTERN_INLINES /* stdio.h would define getline, which we do */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
