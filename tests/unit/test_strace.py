@@ -234,7 +234,7 @@ def test_other_architectures_and_older_names(tmp_path):
         "ftruncate64(3, 77) = 0\n"
         "fallocate(3, 0, 100, 50) = 0\n"
         'creat("/d/b", 0600) = 4\n'
-        "copy_file_range(3, [0], 4, NULL, 9223372035781033984, 0) = 40\n"
+        "copy_file_range(3, [0] => [40], 4, NULL, 9223372035781033984, 0) = 40\n"
         'rename("/d/b", "/d/c") = 0\n'
         'open("/d/no", O_RDONLY) = -1 ENOENT (No such file or directory)\n'
     )

@@ -90,8 +90,8 @@ def _copy(files: Files, process: Process, call: Call) -> Iterator[What]:
 
 
 def _before(word: str) -> int | None:
-    """Return the offset that a call was given by its address: ``[4096]``, ``[0 => 4096]``."""
-    return None if word == "NULL" else int(word.strip("[]").partition(" ")[0])
+    """Return the offset that a call was given by its address: ``[0] => [4096]`` or the like."""
+    return None if word == "NULL" else int(re.split(r"[]\s]", word[1:], maxsplit=1)[0])
 
 
 def _seek(files: Files, process: Process, call: Call) -> Iterator[What]:
