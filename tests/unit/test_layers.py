@@ -25,7 +25,7 @@ ROWS = (
     ("capture",),
     ("storage",),
     ("launch",),
-    ("rundir", "results", "preparation", "commands", "jobs", "runner"),
+    ("rundir", "results", "preparation", "commands", "jobs", "runner", "imported"),
     ("plots",),
     ("live",),
     ("lesson",),
@@ -33,7 +33,7 @@ ROWS = (
 )
 # Tools for whoever writes a kernel, storage or launcher, and the table of public names.
 OUTSIDE = ("testing", "__init__")
-HEAVY = ("mpi4py", "h5py", "matplotlib", "ipywidgets", "anywidget")
+HEAVY = ("mpi4py", "h5py", "matplotlib", "ipywidgets", "anywidget", "darshan", "pyarrow")
 # Where each heavy library may be imported.
 ALLOWED = {
     "mpi4py": ("kernels/mpiio", "kernels/hdf5", "launch/worker", "capture/h5map"),
@@ -41,6 +41,8 @@ ALLOWED = {
     "matplotlib": ("plots/",),
     "ipywidgets": ("live/",),
     "anywidget": ("live/",),
+    "darshan": ("trace/importers/darshan_log",),
+    "pyarrow": ("trace/exporters/table",),
 }
 MODULES = sorted(path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.rglob("*.py"))
 

@@ -48,8 +48,7 @@ def write(trace: Trace, stream: IO[bytes]) -> None:
             stream.write(separator + text.encode())
             separator = b",\n"
     other = {"provenance": trace.provenance, "dropped": trace.dropped, "began": began}
-    other |= {name: str(value) for name, value in trace.meta.items()}
-    told = json.dumps(other, default=str)
+    told = json.dumps(other | {"notes": trace.meta}, default=str)
     stream.write(f'\n],\n"displayTimeUnit":"ns",\n"otherData":{told}}}\n'.encode())
 
 
@@ -63,26 +62,25 @@ class _Lanes:
     """Which track each record goes to, and what the tracks are called."""
 
     def __init__(self, trace: Trace) -> None:
-        rank, thread, op, flags = trace.columns("rank", "thread", "op", "flags")
+        rank, thread, flags = trace.columns("rank", "thread", "flags")
         self.process = rank.astype(np.int64) + 2  # 0 is the idle process for Perfetto, 1 no rank
         owner = (rank.astype(np.int64) << 32) + np.maximum(thread, 0)
-        slices = (op != Op.SAMPLE) & ((flags & Flag.PART) == 0)
-        depth = _depths(trace, owner, slices)
+        calls = ~trace.where(op=Op.SAMPLE)
+        depth = _depths(trace, owner, calls & ((flags & Flag.PART) == 0))
         keys = (owner << 12) + np.minimum(depth, 4095)
-        self._known, place = np.unique(keys, return_inverse=True)
-        first = int(self.process.max(initial=1)) + 1
-        self._ids = np.arange(first, first + len(self._known))
-        self.track = self._ids[place]
+        self._known = np.unique(keys[calls])
+        self._first = int(self.process.max(initial=1)) + 1
+        self.track = self._first + np.searchsorted(self._known, keys)
+        self._processes = np.unique(self.process)
 
     def names(self, provenance: str) -> Iterator[str]:
         """Yield the events that name processes and tracks."""
-        owners = self._known >> 12
-        for process in np.unique((owners >> 32) + 2).tolist():
+        for process in self._processes.tolist():
             name = (
                 f"rank {process - 2} ({provenance})" if process > 1 else f"machine ({provenance})"
             )
             yield _about(process, 0, "process_name", name)
-        for key, track in zip(self._known.tolist(), self._ids.tolist(), strict=True):
+        for track, key in enumerate(self._known.tolist(), self._first):
             process, thread, lane = (key >> 44) + 2, (key >> 12) & 0xFFFFFFFF, key & 4095
             name = f"thread {thread}" + (f", overlapping {lane}" if lane else "")
             yield _about(process, track, "thread_name", name)

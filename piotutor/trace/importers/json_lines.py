@@ -13,16 +13,21 @@ from typing import Any, TextIO
 from piotutor.trace.record import TraceError
 
 _BLOCK = 16384  # lines that are parsed at a time
+_HEAD = 1 << 16  # bytes that are looked at to know a file
+_PACKED = b"\x1f\x8b"
 _FRAME = ("", "[", "]")  # lines that stand around the objects
 
 
 def head(path: Path, size: int = 4096) -> str:
-    """Return how the text of a file begins; nothing if it is no text."""
-    try:
-        with _open(path) as stream:
-            return stream.read(size)
-    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error):
-        return ""
+    """Return how the text of a file begins, as far as it is text."""
+    with path.open("rb") as stream:
+        raw = stream.read(_HEAD)
+    if raw.startswith(_PACKED):
+        try:
+            raw = zlib.decompressobj(wbits=31).decompress(raw, size)
+        except zlib.error:
+            return ""
+    return raw[:size].decode("utf-8", "replace")
 
 
 def blocks(path: Path, damage: list[str]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -38,20 +43,27 @@ def blocks(path: Path, damage: list[str]) -> Iterator[tuple[int, list[dict[str, 
     seen = 0
     try:
         with _open(path) as stream:
-            while lines := list(islice(stream, _BLOCK)):
+            whole = _until_cut(stream, path, damage)
+            while lines := list(islice(whole, _BLOCK)):
                 yield seen + 1, _parse(lines, path, seen, damage)
                 seen += len(lines)
-    except (EOFError, zlib.error):
-        damage.append(f"{path}: is cut off or damaged after line {seen:,}")
     except (UnicodeDecodeError, gzip.BadGzipFile):
         raise TraceError(f"{path}: is no text, from line {seen + 1:,} on at the latest") from None
     except OSError as error:
         raise TraceError(f"{path}: can't be read: {error.strerror}") from None
 
 
+def _until_cut(stream: TextIO, path: Path, damage: list[str]) -> Iterator[str]:
+    """Yield the lines of a file that may end in the middle of what is packed."""
+    try:
+        yield from stream
+    except (EOFError, zlib.error):
+        damage.append(f"{path}: is cut off or damaged")
+
+
 def _open(path: Path) -> TextIO:
     with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
+        packed = stream.read(2) == _PACKED
     if packed:
         return gzip.open(path, "rt", encoding="utf-8")
     return path.open(encoding="utf-8")

@@ -153,7 +153,8 @@ def calls_of(paths: Iterable[Path], readers: list[Reader]) -> Iterator[tuple[Cal
 def _logs(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(found for found in path.iterdir() if found.is_file())
+    files = (found for found in path.iterdir() if found.is_file())
+    return sorted(found for found in files if found.stat().st_size)  # -ff: idle processes too
 
 
 def _calls(path: Path, reader: Reader) -> Iterator[tuple[Call, int]]:
