@@ -153,6 +153,9 @@ CALLS = {
     207: "H5Oexists_by_name",
     208: "H5Oget_info",
     209: "H5Ovisit",
+    210: "H5Idec_ref",
+    211: "H5Lget_name_by_idx",
+    212: "H5Lget_val",
 }
 """Name of the call by its number; POSIX from 1, stdio from 64, MPI-IO from 96, HDF5 from 160."""
 

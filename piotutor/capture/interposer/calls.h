@@ -56,7 +56,8 @@
     X(194, H5Aopen_by_idx) X(195, H5Arename) X(196, H5Aexists) X(197, H5Aiterate) \
     X(198, H5Gget_info) X(199, H5Lcreate_external) X(200, H5Lcopy) X(201, H5Lexists) \
     X(202, H5Lget_info) X(203, H5Literate) X(204, H5Lvisit) X(205, H5Ocopy) X(206, H5Olink) \
-    X(207, H5Oexists_by_name) X(208, H5Oget_info) X(209, H5Ovisit)
+    X(207, H5Oexists_by_name) X(208, H5Oget_info) X(209, H5Ovisit) X(210, H5Idec_ref) \
+    X(211, H5Lget_name_by_idx) X(212, H5Lget_val)
 
 #define CALLS(X) POSIX_CALLS(X) STDIO_CALLS(X) MPIIO_CALLS(X) HDF5_CALLS(X)
 /* clang-format on */

@@ -8,10 +8,12 @@
 #include <stddef.h>
 
 enum shape {
-    OF_NAME,   /* the first argument is the name of a file */
-    OF_ID,     /* an id of something that lies in a file */
-    OF_LIST,   /* a number of datasets, and their ids */
-    ENDS = 16, /* ids end with it */
+    OF_NAME, /* the first argument is the name of a file */
+    OF_ID,   /* an id of something that lies in a file */
+    OF_ID_2, /* it is the second argument, */
+    OF_ID_3, /* or the third */
+    OF_DATA, /* an id of anything; only files and datasets count */
+    OF_LIST, /* a number of datasets, and their ids */
 };
 
 struct form;
@@ -45,13 +47,15 @@ static word pass(h5_call *call, const word a[8])
 
 static int32_t file_of(const struct form *form, const struct hdf5 *library, const word a[8])
 {
-    switch (form->shape & 15) {
+    switch (form->shape) {
     case OF_NAME:
         return a[0] ? file_of_interest((const char *)a[0]) : -1;
     case OF_LIST:
         return a[0] && a[1] ? hdf5_file(library, *(const hid *)a[1]) : -1;
+    case OF_DATA:
+        return hdf5_holds_data(library, (hid)a[0]) ? hdf5_file(library, (hid)a[0]) : -1;
     default:
-        return hdf5_file(library, (hid)a[0]);
+        return hdf5_file(library, (hid)a[form->shape - OF_ID]);
     }
 }
 
@@ -67,6 +71,8 @@ static word recorded(const struct form *form, const struct hdf5 *library, h5_cal
     word result = pass(call_it, a);
     call_stop(&call);
     struct what what = {LAYER_HDF5, form->op, form->call, 0, file, -1, 0, 0, 0};
+    if (form->narrow)
+        what.result = (int)result;
     if (failed(form, result))
         what.result = -1;
     else if (form->note) {
@@ -75,8 +81,6 @@ static word recorded(const struct form *form, const struct hdf5 *library, h5_cal
         me.quiet--;
     }
     call_end(&call, &what);
-    if (form->shape & ENDS)
-        hdf5_forget();
     return result;
 }
 
@@ -200,7 +204,7 @@ FORM(int, H5Awrite, OP_META, H5Awrite, OF_ID, note_attribute)
 
 FORM(hid, H5Fcreate, OP_OPEN, H5Fcreate, OF_NAME, NULL)
 FORM(hid, H5Fopen, OP_OPEN, H5Fopen, OF_NAME, NULL)
-FORM(int, H5Fclose, OP_CLOSE, H5Fclose, OF_ID | ENDS, NULL)
+PLAIN(int, H5Fclose, OP_CLOSE, H5Fclose)
 PLAIN(int, H5Fflush, OP_SYNC, H5Fflush)
 
 PLAIN(hid, H5Dcreate1, OP_CREATE, H5Dcreate2)
@@ -237,10 +241,16 @@ META(hid, H5Gopen1, H5Gopen2)
 META(hid, H5Gopen2, H5Gopen2)
 META(int, H5Gclose, H5Gclose)
 META(int, H5Gget_info, H5Gget_info)
+META(int, H5Gget_num_objs, H5Gget_info)
+META(hid, H5Gget_objname_by_idx, H5Lget_name_by_idx)
+META(int, H5Gget_objinfo, H5Oget_info)
+META(int, H5Gget_linkval, H5Lget_val)
+META(int, H5Giterate, H5Literate)
+META(int, H5Gunlink, H5Ldelete)
 
 META(int, H5Lcreate_hard, H5Lcreate_hard)
-META(int, H5Lcreate_soft, H5Lcreate_soft)
-META(int, H5Lcreate_external, H5Lcreate_external)
+FORM(int, H5Lcreate_soft, OP_META, H5Lcreate_soft, OF_ID_2, NULL)
+FORM(int, H5Lcreate_external, OP_META, H5Lcreate_external, OF_ID_3, NULL)
 META(int, H5Ldelete, H5Ldelete)
 META(int, H5Lmove, H5Lmove)
 META(int, H5Lcopy, H5Lcopy)
@@ -248,12 +258,35 @@ META(int, H5Lexists, H5Lexists)
 META(int, H5Lget_info, H5Lget_info)
 META(int, H5Lget_info1, H5Lget_info)
 META(int, H5Lget_info2, H5Lget_info)
+META(int, H5Lget_val, H5Lget_val)
+META(hid, H5Lget_name_by_idx, H5Lget_name_by_idx)
 META(int, H5Literate, H5Literate)
 META(int, H5Literate1, H5Literate)
 META(int, H5Literate2, H5Literate)
 META(int, H5Lvisit, H5Lvisit)
 META(int, H5Lvisit1, H5Lvisit)
 META(int, H5Lvisit2, H5Lvisit)
+
+/* How h5py closes what it opened: with the last reference. */
+static void note_release(const struct hdf5 *library, const word *a, struct call *call,
+                         struct what *what)
+{
+    (void)library, (void)a, (void)call;
+    if (what->result > 0)
+        what->op = OP_META;
+}
+
+FORM(int, H5Idec_ref, OP_CLOSE, H5Idec_ref, OF_DATA, note_release)
+
+static struct form form_H5close = {.name = "H5close"};
+
+EXPORT int H5close(void)
+{
+    const struct hdf5 *library = hdf5_of(__builtin_return_address(0));
+    h5_call *call = library ? real_call(&form_H5close, library) : NULL;
+    hdf5_forget();
+    return call ? (int)call(0, 0, 0, 0, 0, 0, 0, 0) : -1;
+}
 
 META(hid, H5Oopen, H5Oopen)
 META(hid, H5Oopen_by_idx, H5Oopen)

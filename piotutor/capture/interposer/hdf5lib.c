@@ -89,10 +89,20 @@ void hdf5_forget(void)
     atomic_fetch_add(&age, 1);
 }
 
-/* File, group, dataset, attribute (6 in HDF5 1.10, 7 since): what lies in a file for certain. */
+/* H5I_type_t; an attribute is 6 in HDF5 1.10, 7 since. */
+enum kind { FILE_ID = 1, GROUP, DATASET = 5, ATTRIBUTE, NEW_ATTRIBUTE };
+
+/* What has the name of its file for certain. */
 static int lies_in_file(int type)
 {
-    return type == 1 || type == 2 || type == 5 || type == 6 || type == 7;
+    return type == FILE_ID || type == GROUP || type == DATASET || type == ATTRIBUTE
+           || type == NEW_ATTRIBUTE;
+}
+
+int hdf5_holds_data(const struct hdf5 *library, hid id)
+{
+    int type = process && library->type ? library->type(id) : 0;
+    return type == FILE_ID || type == DATASET;
 }
 
 static int32_t ask(const struct hdf5 *library, hid id)
