@@ -17,6 +17,7 @@ from piotutor.trace import Flag, Layer, Trace
 MOST = 100_000
 """Calls and extents that are drawn one by one; what comes then is drawn as cells."""
 _SLICES = 200
+_RECENT = 64  # phases of a running job that are remembered: more are over
 
 
 class Descent(View):
@@ -44,7 +45,7 @@ class Descent(View):
             "low": self._axis.low,
             "high": self._axis.high,
             "file": self._name,
-            "phases": self._phases,
+            "phases": [] if self._live else self._phases,
             "shown": next((n for n, p in enumerate(self._phases) if "check" not in p["name"]), 0),
             "many": self._many,
             "names": {**{int(layer): name for layer, name in NAMES.items()}, **_DOMAINS},
@@ -60,6 +61,7 @@ class Descent(View):
         self._absent: list[str] = []
         self._count, self._many = 0, False
         self._keys: list[int] = []
+        self._past = 0
         self._phases: list[dict[str, Any]] = []
 
     def _empty(self) -> wire.Arrays:
@@ -73,7 +75,7 @@ class Descent(View):
         assert self.origin is not None
         rows = descent_frame.rows_of(found, self.origin, self._parted.mask(found))
         self._begin_phases(found)
-        rows["phase"][:] = descent_frame.phase_of_rows(rows, self._phases)
+        rows["phase"][:] = self._past + descent_frame.phase_of_rows(rows, self._phases)
         self._count += len(found)
         if self._count <= MOST:
             return rows
@@ -93,7 +95,9 @@ class Descent(View):
         new = app[~np.isin(app["aux"], self._keys)]
         assert self.origin is not None
         self._phases += frames.phase_spans(new, self.origin)
-        self._keys += np.unique(new["aux"]).tolist()
+        self._past += len(self._phases[:-_RECENT])
+        self._phases = self._phases[-_RECENT:]
+        self._keys = [*self._keys, *np.unique(new["aux"]).tolist()][-_RECENT:]
 
     def _whole(self, trace: Trace) -> tuple[dict[str, Any], wire.Arrays]:
         assert self.origin is not None

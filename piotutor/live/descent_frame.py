@@ -27,10 +27,11 @@ FOR_WRITE, COLLECTIVE = 1, 2
 """Bits of ``how``."""
 
 _KINDS = {
-    "lane": "u1", "op": "u1", "how": "u1", "phase": "u1", "t0": "<f8", "t1": "<f8", "low": "<f8",
+    "lane": "u1", "op": "u1", "how": "u1", "phase": "<u2", "t0": "<f8", "t1": "<f8", "low": "<f8",
     "high": "<f8", "rank": "<i4", "call": "<i4", "operations": "<u4", "bytes": "<f8",
 }  # fmt: skip
 _PARTED = 65536  # starts of calls with extents that are remembered
+_LATE = 2  # phases back in which something may still happen
 
 
 def columns(count: int, **given: Any) -> Arrays:
@@ -123,7 +124,7 @@ def whole(trace: Trace, of_file: np.ndarray, origin: int, phases: list[dict[str,
     parted = np.zeros(len(trace) + 1, bool)
     parted[trace.column("parent")[moves & ~calls]] = True
     rows = rows_of(trace.records.take(which), origin, parted[which])
-    rows["call"][:] = _requests(trace, which, calls)
+    rows["call"][:] = _requests(trace, which, calls[which])
     for layer in NAMES:
         reads = calls & trace.where(layer=layer, op=Op.READ)
         rows["how"][reads_for_writes(trace, reads)[which]] |= FOR_WRITE
@@ -134,11 +135,13 @@ def whole(trace: Trace, of_file: np.ndarray, origin: int, phases: list[dict[str,
 
 
 def _requests(trace: Trace, which: np.ndarray, calls: np.ndarray) -> np.ndarray:
-    """Return for each row the row of the application's call around it, or itself; else -1."""
+    """Return for each row the row of the top layer's call around it, or itself; else -1."""
+    layer = trace.column("layer")[which]
+    top = int(layer.min(initial=Layer.BLOCK))
     place = np.full(len(trace) + 1, -1)
     place[which] = np.arange(len(which))
-    around = enclosing(trace, Layer.APP, which)
-    own = calls[which] & (trace.column("layer")[which] == Layer.APP)
+    around = enclosing(trace, top, which)
+    own = calls & (layer == top)
     found: np.ndarray = np.where(own, np.arange(len(which)), place[around])
     return found
 
@@ -182,7 +185,7 @@ def phase_of_rows(rows: Arrays, phases: list[dict[str, Any]]) -> np.ndarray:
         if len(alike) and mine.any():
             turn = np.searchsorted(starts[alike], rows["t0"][mine], side="right") - 1
             found[mine] = alike[np.maximum(turn, 0)]
-    clipped: np.ndarray = np.clip(found, 0, 255)
+    clipped: np.ndarray = np.clip(found, 0, 65535)
     return clipped
 
 
@@ -219,6 +222,8 @@ class Cells:
 
     def _slice(self, rows: Arrays) -> Iterator[Arrays]:
         key = rows["phase"].astype(int) * 256 + rows["lane"]
+        over = int(rows["phase"].max()) - _LATE
+        self.seen = {known: cells for known, cells in self.seen.items() if known[0] >= over}
         for group in np.unique(key).tolist():
             mine = {name: values[key == group] for name, values in rows.items()}
             yield self._cells(mine, group // 256, group % 256)

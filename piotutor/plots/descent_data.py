@@ -189,8 +189,8 @@ def _axis(trace: Trace, calls: dict[Layer, np.ndarray], by: str) -> Axis:
         return Axis(by, 0, max((end for _, end in spans), default=1) - origin, origin)
     low, high = 2**62, 0
     for calls_of in calls.values():
-        mask, _ = drawn(trace, calls_of, by)
-        for offset, length in trace.blocks(mask, "offset", "length"):
+        shown = drawn(trace, calls_of, by)
+        for offset, length in trace.blocks(shown.mask, "offset", "length"):
             low, high = min(low, int(offset.min())), max(high, int((offset + length).max()))
     return Axis(by, low if 2 * low > high else 0, max(high, 1))
 

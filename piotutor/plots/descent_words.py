@@ -20,7 +20,8 @@ def lane_words(data: DescentData, shown: Lane) -> str:
     mine = [step for step in data.steps if step.layer == shown.layer]
     counts = " + ".join(_count(step, shown) for step in mine)
     words = f"{NAMES[shown.layer]}: {counts}, {format_size(sum(step.bytes for step in mine))}"
-    if shown.layer == Layer.APP and Layer.HDF5 in data.layers and data.axis.by == "offset":
+    in_dataset = shown.layer == Layer.APP and Layer.HDF5 in data.layers and not shown.split
+    if in_dataset and data.axis.by == "offset":
         words += " (offset in the dataset)"
     if shown.unplaced:
         words += f" ({format_count(shown.unplaced)} at an unknown offset)"

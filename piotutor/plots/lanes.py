@@ -82,6 +82,8 @@ class Lane:
         Whether each transfer is a rectangle; else they are the cells that any transfer touched.
     unplaced : int
         Calls whose place in the file isn't known.
+    split : bool
+        Whether extents stand for calls.
     domains : bool
         Whether it shows file domains: what each aggregator moved in a collective call.
     kinds : dict
@@ -94,6 +96,7 @@ class Lane:
     shapes: Shapes
     exact: bool
     unplaced: int = 0
+    split: bool = False
     domains: bool = False
     kinds: dict[Op, Kind] = field(default_factory=dict)
 
@@ -123,10 +126,21 @@ class Axis(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What is drawn of the calls of one layer: a mask, and how many have no known place."""
+    """What is drawn of the calls of one layer.
+
+    Attributes
+    ----------
+    mask : numpy.ndarray
+        The records.
+    unplaced : int
+        Calls that have no known place.
+    split : bool
+        Whether there are extents among the records.
+    """
 
     mask: np.ndarray
-    unplaced: int
+    unplaced: int = 0
+    split: bool = False
 
 
 def drawn(trace: Trace, calls: np.ndarray, by: str) -> Drawn:
@@ -136,7 +150,7 @@ def drawn(trace: Trace, calls: np.ndarray, by: str) -> Drawn:
     whose offset is known; by time they are the calls.
     """
     if by == "time":
-        return Drawn(calls, 0)
+        return Drawn(calls)
     placed = trace.column("offset") >= 0
     parts = trace.where(op=TRANSFERS) & ~trace.where(without=Flag.PART)
     if parts.any():
@@ -144,17 +158,17 @@ def drawn(trace: Trace, calls: np.ndarray, by: str) -> Drawn:
         parts &= (parent >= 0) & calls[parent]
         calls = calls.copy()
         calls[parent[parts]] = False
-        return Drawn((calls | parts) & placed, int(np.count_nonzero(calls & ~placed)))
-    return Drawn(calls & placed, int(np.count_nonzero(calls & ~placed)))
+    unplaced, split = int(np.count_nonzero(calls & ~placed)), bool(parts.any())
+    return Drawn((calls | parts if split else calls) & placed, unplaced, split)
 
 
 def lane(trace: Trace, layer: Layer, calls: np.ndarray, axis: Axis) -> Lane:
     """Make the lane of one layer, of the mask of its calls."""
-    mask, unplaced = drawn(trace, calls, axis.by)
+    mask, unplaced, split = drawn(trace, calls, axis.by)
     ranks = distinct(trace.column("rank"), mask)
     pieces = _pieces(trace, mask, axis)
     shown = _lane(layer, ranks, int(np.count_nonzero(mask)), pieces, axis)
-    return replace(shown, unplaced=unplaced, kinds=_kinds(trace, calls))
+    return replace(shown, unplaced=unplaced, split=split, kinds=_kinds(trace, calls))
 
 
 def _kinds(trace: Trace, calls: np.ndarray) -> dict[Op, Kind]:

@@ -5,7 +5,7 @@ import { Events } from "./events.js";
 import { DOMAINS, Lanes, READ } from "./lanes.js";
 import { Requests } from "./requests.js";
 
-const ROW_KINDS = { lane: "u1", op: "u1", how: "u1", phase: "u1", t0: "f8", t1: "f8", low: "f8",
+const ROW_KINDS = { lane: "u1", op: "u1", how: "u1", phase: "u2", t0: "f8", t1: "f8", low: "f8",
   high: "f8", rank: "i4", call: "i4", operations: "u4", bytes: "f8" };
 const GREY = "#4d4d4d";
 const UNDER_WAY = 512; // times 8: rows behind the last finished one that may have begun
@@ -23,9 +23,13 @@ class Descent {
   get shown() { return this.lanes.operations; }
   tools(model, parent) {
     this.choice = choice(model, parent, "show", "by", () => (this.meta.many ? CHOICES.slice(0, 1) : CHOICES));
+    this.said = document.createElement("span");
+    this.said.className = "pio-said";
+    this.said.setAttribute("role", "status");
+    parent.append(this.said);
   }
   restyle(style) { this.style = style; this.events.key = ""; this.fills = null; }
-  height(style) { return Math.round(style.font * 7.4 + this.lanes.height(style) + this.notes().length * style.font * 1.3); }
+  height(style) { return Math.round(style.font * 4.2 + this.lanes.height(style) + this.notes().length * style.font * 1.3); }
   notes() { return (this.meta.absent || []).map((text) => `not captured here: ${text}`); }
 
   load(frame) {
@@ -52,7 +56,7 @@ class Descent {
     const phase = this.phaseAt(now);
     this.lanes.over(!meta.many && this.model.get("by") !== "offset");
     const left = style.font * 5;
-    const top = style.font * 2.4;
+    const top = style.font * 0.6;
     const box = { x: left, y: top, w: Math.max(40, w - left - 12), h: this.lanes.height(style) };
     this.lanes.count(now, phase);
     const request = this.requests.at(now, phase);
@@ -61,16 +65,17 @@ class Descent {
     this.lanes.headings(ctx, box, style, meta.names);
     axes(ctx, { ...box, h: box.h + 2 }, axis, null, style);
     if (axis.time && now < Infinity) nowLine(ctx, box, box.x + ((now - axis.lo) / axis.span) * box.w, style);
-    this.head(ctx, left, phase, request);
-    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (4.4 + 1.3 * i), style, { size: 0.9 }));
+    this.tell(phase, request);
+    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (3.4 + 1.3 * i), style, { size: 0.9 }));
     return undefined;
   }
-  head(ctx, left, phase, request) {
-    const { style, meta } = this;
-    const name = (meta.phases || []).length > 1 ? `phase ${meta.phases[phase].name}${request || this.lanes.both ? ": " : ""}` : "";
-    const key = this.lanes.both ? "filled: write, outlined: read" : "";
-    const text = request ? this.requests.tell(request, meta.names) : key;
-    words(ctx, name + text, left, style.font * 0.9, style, { weight: request ? 600 : "" });
+  // In words beside the choice: the phase, and the request that is looked at.
+  tell(phase, request) {
+    const { meta } = this;
+    const name = (meta.phases || []).length > 1 ? `phase ${meta.phases[phase].name}` : "";
+    const more = request ? this.requests.tell(request, meta.names) : this.lanes.both ? "filled: write, outlined: read" : "";
+    const text = [name, more].filter(Boolean).join(": ");
+    if (this.said.textContent !== text) this.said.textContent = text;
   }
   axisAt(phase, request) {
     const by = this.model.get("by");

@@ -1,8 +1,7 @@
-// One request of the application at a time, and all that it caused in the layers below.
+// One request of the uppermost layer at a time, and all that it caused in the layers below.
 import { bytes } from "./common.js";
 import { COLLECTIVE, DOMAINS, POSIX, READ } from "./lanes.js";
 
-const APP = 1;
 const FAR = 20000; // rows looked through for what other ranks did of it
 
 export class Requests {
@@ -12,10 +11,11 @@ export class Requests {
   }
   load() {
     const { lane, operations, call, n } = this.columns;
+    this.top = lane.subarray(0, n).reduce((least, code) => Math.min(least, code), 255);
     this.list = [];
     this.inside = new Map();
     for (let i = 0; i < n; i++) {
-      if (lane[i] === APP && operations[i] && call[i] >= 0) this.list.push(i);
+      if (lane[i] === this.top && operations[i] && call[i] >= 0) this.list.push(i);
       if (call[i] < 0) continue;
       if (!this.inside.has(call[i])) this.inside.set(call[i], []);
       this.inside.get(call[i]).push(i);
@@ -49,7 +49,7 @@ export class Requests {
   // In collective I/O another rank's system calls may carry this request's bytes, meanwhile.
   others(row, own) {
     const { lane, t0, t1, low, high, call, n } = this.columns;
-    const mine = own.filter((i) => lane[i] === APP && low[i] >= 0);
+    const mine = own.filter((i) => lane[i] === this.top && low[i] >= 0);
     const found = [];
     let i = this.first(t0[row]);
     for (const last = Math.min(n, i + FAR); i < last; i++) {
@@ -75,7 +75,7 @@ export class Requests {
   tell({ row, own, others }, names) {
     const { lane, rank, op, operations, bytes: moved } = this.columns;
     const parts = [`rank ${rank[row]} ${op[row] === READ ? "reads" : "writes"} ${bytes(moved[row])}`];
-    for (const code of [2, 3, POSIX]) {
+    for (const code of [2, 3, POSIX].filter((one) => one > this.top)) {
       const count = own.filter((i) => lane[i] === code && operations[i]).length;
       if (count) parts.push(`${count} ${code === POSIX ? "system" : names[code]} call${count === 1 ? "" : "s"}`);
     }
