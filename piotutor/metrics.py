@@ -335,16 +335,6 @@ def apart(low: np.ndarray, high: np.ndarray, unit: int) -> int:
     return int(np.count_nonzero((low % unit) | (high % unit)))
 
 
-def amplification(trace: Trace, op: int, lower: int = Layer.POSIX) -> float | None:
-    """Bytes that a lower layer moved for each byte the application did; None if unknown."""
-    upper, under = transfers(trace, op), transfers(trace, op, lower)
-    result = trace.column("result")
-    asked = int(np.maximum(result[upper], 0).sum())
-    if not asked or not under.any():
-        return None
-    return int(np.maximum(result[under], 0).sum()) / asked
-
-
 def dropped(trace: Trace) -> int:
     """Return how many records found no room in the trace."""
     return trace.dropped

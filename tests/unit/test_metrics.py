@@ -104,7 +104,6 @@ def test_an_empty_trace_has_no_numbers_and_no_error():
     trace = trace_of()
     assert (metrics.phases(trace), metrics.layers(trace), metrics.targets(trace)) == ([], {}, [])
     assert metrics.latency(trace) is metrics.imbalance(trace) is None
-    assert metrics.amplification(trace, Op.WRITE) is None
     assert metrics.unaligned_share(trace, 4096) == 0.0
 
 
@@ -126,7 +125,6 @@ def test_layers_count_operations_and_bytes_without_samples():
             "write": {"operations": 1, "bytes": 30},
         },
     }
-    assert metrics.amplification(trace, Op.WRITE) == 3.0
 
 
 def test_targets_are_those_of_the_lowest_layer_that_names_any():

@@ -113,6 +113,15 @@ def test_nothing_is_read_again_once_a_file_is_finished(tmp_path, monkeypatch):
     assert len(follower.poll()) == 0
 
 
+def test_only_the_files_that_are_wanted_are_followed(tmp_path):
+    follower = Follower(tmp_path, ("rank-*.piot", "sampler.piot"))
+    for n, name in enumerate(("rank-00000", "below-00000-17", "sampler", "block")):
+        with TraceWriter(tmp_path / f"{name}.piot", rank=n) as trace:
+            append(trace, n)
+    assert starts(follower.poll(everything=True)) == [0, 2]
+    assert starts(Follower(tmp_path).poll()) == [0, 1, 2, 3]
+
+
 def test_some_files_in_turn_leave_none_out(tmp_path):
     follower = Follower(tmp_path)
     traces = [TraceWriter(tmp_path / f"{n}.piot", rank=n) for n in range(7)]

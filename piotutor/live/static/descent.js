@@ -129,7 +129,7 @@ class Descent {
     return [(from - axis.lo) * scale, y, Math.max(1, (to - from) * scale), tall];
   }
   place(box, axis, phase) {
-    const { lane, op, rank } = this.events.columns;
+    const { lane, op, rank, t0, t1 } = this.events.columns;
     const { style } = this;
     const pen0 = this.events.layer.getContext("2d");
     this.fills = this.fills || style.colors.map((c, r) => hatched(pen0, c, style.hatches[r] || " "));
@@ -147,7 +147,7 @@ class Descent {
       pen.strokeStyle = strong ? style.ink : color;
       pen.lineWidth = strong ? style.line * 1.2 : style.line * 0.8;
       if (outlined || strong || lane[i] === DOMAINS) pen.strokeRect(x + 0.5, y + 0.5, Math.max(0.5, wide - 1), tall - 1);
-      else if (wide > 6) { pen.fillStyle = style.ground; pen.fillRect(x + wide - 1, y, 1, tall); }
+      else if (wide > 6 && t1[i] > t0[i]) { pen.fillStyle = style.ground; pen.fillRect(x + wide - 1, y, 1, tall); }
     };
   }
   // What the large rectangles of the lower lanes are.

@@ -82,7 +82,7 @@ export class Requests {
     if (others.length) {
       const ranks = [...new Set(others.map((i) => rank[i]))].sort((a, b) => a - b);
       const part = own.some((i) => lane[i] === POSIX) ? "part of " : "";
-      parts.push(`${part}its bytes ${op[row] === READ ? "read" : "written"} by rank ${ranks.join(" and ")}`);
+      parts.push(`${part}its bytes ${op[row] === READ ? "read" : "written"} by rank${ranks.length > 1 ? "s" : ""} ${ranks.join(" and ")}`);
     }
     return parts.join(" → ");
   }
