@@ -106,10 +106,11 @@ def convert(run_dir: Path, interest: Interest, max_bytes: int) -> list[str]:
             _keep(records, kept, lost, max_bytes // RECORD.itemsize)
     except TraceError as error:
         notes.append(str(error))
+    directories = [number for name, number in log.names.items() if Path(name).is_dir()]
     for rank, parts in kept.items():
         path = run_dir / "trace" / f"strace-{rank:05d}.piot"
         with TraceWriter(path, rank=rank, files=[*log.names], writer="strace") as writer:
-            _fill(writer, parts)
+            _fill(writer, [part[~np.isin(part["file"], directories)] for part in parts])
             writer.drop(lost.get(rank, 0))
     shutil.rmtree(run_dir / LOGS, ignore_errors=True)
     return notes
