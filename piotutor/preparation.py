@@ -165,6 +165,7 @@ def watching(
     }
     with suppress(UnavailableError):
         told["block"] = asdict(block.order(run_dir.name, place, everywhere=everywhere))
+        told["watched"] = everywhere
     return told
 
 

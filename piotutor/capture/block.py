@@ -11,6 +11,7 @@ operation of the run.
 from __future__ import annotations
 
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,9 +27,9 @@ from piotutor.trace.record import Flag, Layer, Op, TraceError
 from piotutor.trace.source import parse_header, parse_text
 from piotutor.trace.writer import TraceWriter
 
-LOOK = 0.02
-"""Seconds between looks at what was traced."""
-SHARE = 0.05
+PAUSE = 0.002
+"""Seconds between two looks at what was traced, at least."""
+SHARE = 0.04
 """Of one core's time, what looking for the files' addresses may take."""
 LAST_LOOK = 1.0
 """Seconds that may be spent at the end on what was traced and not read yet."""
@@ -96,18 +97,19 @@ def recording(run_dir: Path, files: Sequence[str], place: Path) -> Iterator[dict
         end also ``block_left_out``: how many requests weren't of the run's files.
     """
     about: dict[str, str] = {}
-    ended = threading.Event()
+    ended, end = os.pipe()
     thread = threading.Thread(target=_record, args=(run_dir, files, place, ended, about))
     thread.start()
     try:
         yield about
     finally:
-        ended.set()
+        os.close(end)
         thread.join()
+        os.close(ended)
 
 
 def _record(
-    run_dir: Path, files: Sequence[str], place: Path, ended: threading.Event, about: dict[str, str]
+    run_dir: Path, files: Sequence[str], place: Path, ended: int, about: dict[str, str]
 ) -> None:
     try:
         name = order(run_dir.name, place).name
@@ -157,7 +159,6 @@ class Recorder:
         self._requests = Requests()
         self._dropped = 0
         self._waiting: list[Request] = []
-        self._due = 0.0
         self._others = self._other_bytes = 0
 
     @property
@@ -165,12 +166,24 @@ class Recorder:
         """What was traced and isn't the run's."""
         return f"{self._others:,} requests of {self._other_bytes:,} bytes of other files"
 
-    def run(self, pipe: int, ended: threading.Event) -> None:
-        """Record until told to end."""
-        while not ended.wait(LOOK):
-            self._read(pipe, LOOK)
-            if self._waiting and time.monotonic() >= self._due:
-                self._settle()
+    def run(self, pipe: int, ended: int) -> None:
+        """Record until told to end.
+
+        Where the files lie is looked up as soon as a request is issued: a file may be gone when
+        it is done.
+
+        Parameters
+        ----------
+        pipe, ended : int
+            Descriptors: of what the kernel traces, and of a pipe that is closed for the end.
+        """
+        pause = 0.0
+        while not select.select([ended], [], [], pause)[0]:
+            ready, _, _ = select.select([pipe, ended], [], [])
+            if pipe in ready:
+                self._read(pipe, PAUSE)
+                cost = self._settle()
+                pause = max(PAUSE, cost / SHARE)
 
     def finish(self, pipe: int) -> None:
         """Record what is left in the kernel, once it has stopped tracing."""
@@ -188,15 +201,16 @@ class Recorder:
         self._writer.drop(self._requests.lost - self._dropped)
         self._dropped = self._requests.lost
 
-    def _settle(self) -> None:
-        """Look where the files lie now, and write the requests that are theirs."""
+    def _settle(self) -> float:
+        """Write the requests that are the files', and return what looking for these cost."""
         began = time.thread_time()
         self._names.update()
         self._where.refresh()
-        self._due = time.monotonic() + (time.thread_time() - began) / SHARE
+        cost = time.thread_time() - began
         for request in sorted(self._waiting, key=lambda request: request.start):
             self._write(request)
         self._waiting.clear()
+        return cost
 
     def _write(self, request: Request) -> None:
         """Write a record for each file that a request touches."""

@@ -101,6 +101,8 @@ def begin(order: Order) -> None:
             (home / "trace_clock").write_text("mono")
             size = max(64, BUFFERS // 1024 // (os.cpu_count() or 1))
             (home / "buffer_size_kb").write_text(str(size))
+            with suppress(FileNotFoundError):  # before Linux 5.0 that is how it is
+                (home / "buffer_percent").write_text("0")  # a reader wakes at the first event
             for event in order.events:
                 if order.condition:
                     (home / "events" / event / "filter").write_text(order.condition)

@@ -65,6 +65,9 @@ class Orders:
         A command that runs beside the ranks and is told to end after them; empty for none.
     block
         A `tracefs.Order` as a dict, of which the sampler makes records; empty for none.
+    watched
+        Whether the ranks wait until these records are being made: programs that aren't ours don't
+        say where a file lay that they remove.
     timeout
         Seconds that the ranks may take, waiting for places not counted.
     ranks
@@ -85,6 +88,7 @@ class Orders:
     data: dict[str, Any]
     sampler: list[str] = field(default_factory=list)
     block: dict[str, Any] = field(default_factory=dict)
+    watched: bool = False
     unset: list[str] = field(default_factory=list)
     directory: str = ""
     streams: list[int] = field(default_factory=list)
@@ -169,8 +173,10 @@ class Guard:
         if self.orders.temporary:
             Path(self.orders.temporary).mkdir(mode=0o700)
         before = procio.counters()
-        self._trace_requests()
+        traced = self._trace_requests()
         sampler = self._start_sampler()
+        if sampler is not None and traced and self.orders.watched:
+            self._await(sampler)
         ranks = self._start_ranks()
         copier = threading.Thread(target=self._follow, args=(ranks,), daemon=True)
         copier.start()
@@ -185,12 +191,20 @@ class Guard:
                 sampler.wait(processes.PATIENCE)
         return ranks.wait()
 
-    def _trace_requests(self) -> None:
+    def _trace_requests(self) -> bool:
         """Have the kernel keep block requests from now on; the sampler says why it couldn't."""
         if self.orders.block:
             with suppress(UnavailableError, OSError):
                 tracefs.begin(tracefs.Order(**self.orders.block))
                 (self.run_dir / fiemap.NOTES).mkdir()
+                return True
+        return False
+
+    def _await(self, sampler: subprocess.Popen[bytes]) -> None:
+        """Wait until the sampler has begun with the trace of block requests, but not for ever."""
+        begun, last = self.run_dir / "trace/block.piot", time.monotonic() + processes.PATIENCE
+        while not begun.exists() and sampler.poll() is None and time.monotonic() < last:
+            self._look(QUEUE_TICK)
 
     def _start_sampler(self) -> subprocess.Popen[bytes] | None:
         """Start it with TERM held back until it is ready: the ranks may be done before that."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from piotutor import rundir, runner
-from piotutor.capture import UnavailableError, block, evict, tracefs
+from piotutor.capture import UnavailableError, block, evict, preload, tracefs
 from piotutor.errors import RunError
 from piotutor.launch import processes
 from piotutor.trace import Follower, Layer, Op
@@ -114,6 +114,18 @@ def test_what_is_read_from_the_disk(tmp_path):
     reads = run.result["layers"]["block"]["read"]
     assert reads["bytes"] >= 2 * 65536
     assert "write" not in run.result["layers"]["block"]
+
+
+def test_a_program_that_is_not_ours(tmp_path, monkeypatch):
+    if preload.why_not():
+        pytest.skip(preload.why_not())
+    monkeypatch.chdir(tmp_path)
+    text = "import os; f = open('own', 'wb'); f.write(bytes(1 << 20)); f.flush(); os.fsync(f)"
+    run = runner.trace_command_sync([sys.executable, "-c", text], capture="preload")
+    assert run.result["layers"]["block"]["write"]["bytes"] == 1 << 20
+    assert run.result["capture"]["block"] == "tracefs"
+    writes = run.trace.records[run.trace.where(layer=Layer.BLOCK, op=Op.WRITE)]
+    assert {run.trace.files[file] for file in writes["file"]} == {str(tmp_path / "own")}
 
 
 @pytest.mark.parametrize("who", ["guard", "sampler"])
