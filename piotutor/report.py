@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from piotutor.errors import UsageError
+from piotutor.metrics import transfers
 from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
 from piotutor.plots.latency import plot_latency
@@ -15,6 +16,7 @@ from piotutor.plots.tank import plot_tank
 from piotutor.plots.throughput import plot_throughput
 from piotutor.plots.timeline import plot_timeline
 from piotutor.results import Run, phase_cells
+from piotutor.trace import Op
 from piotutor.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -49,9 +51,10 @@ def access_map(run: Run) -> bytes:
 
 
 def figures(run: Run) -> Iterator[Figure]:
-    """Draw every figure of a run, one after the other."""
+    """Draw every figure of a run, one after the other; none of what was only counted."""
     trace = run.trace
-    ops = list(dict.fromkeys(phase["op"] for phase in run.result["phases"]))
+    named = dict.fromkeys(phase["op"] for phase in run.result["phases"])
+    ops = [op for op in named if transfers(trace, Op[op.upper()]).any()]
     for op in ops:
         yield plot_access_map(trace, op=op)
     plots: tuple[Callable[..., Figure], ...] = (
