@@ -146,8 +146,9 @@ class Run:
             for row in self._rows()
         )
         place = self.environment
-        where = ", ".join(str(place[key]) for key in ("filesystem", "host", "mpi") if place[key])
-        caption = html.escape(f"{self.result['provenance']} · {where}, {self.ranks} ranks")
+        where = [str(place[key]) for key in ("filesystem", "host", "mpi") if place[key]]
+        words = ", ".join([*where, f"{self.ranks} ranks"])
+        caption = html.escape(f"{self.result['provenance']} · {words}")
         return f"<table><caption>{caption}</caption>{rows}</table>"
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -174,7 +175,6 @@ def collect(directory: Path) -> Run:
     """Make a run's result from what its guard and its ranks left, and open it."""
     ended = rundir.read_json(directory / "guard-result.json")
     captured = choice.finish(directory)
-    sampled = _read_lenient(directory / "sampler.json")
     worker = _read_lenient(directory / "worker.json")
     environment = rundir.read_json(directory / "environment.json")
     mismatches = worker.get("mismatches", [])
@@ -189,7 +189,7 @@ def collect(directory: Path) -> Run:
         "layers": metrics.layers(trace),
         "targets": metrics.targets(trace),
         "dropped": trace.dropped,
-        "capture": captured | {"block": sampled.get("block", "not asked for")},
+        "capture": captured | _storage(directory, ended, trace),
         "verified_bytes": worker.get("verified_bytes", 0),
         "verified_from": worker.get("verified_from"),
         "hints": worker.get("hints", _NO_HINTS),
@@ -203,6 +203,16 @@ def collect(directory: Path) -> Run:
     problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
+
+
+def _storage(directory: Path, ended: dict[str, Any], trace: Trace) -> dict[str, Any]:
+    """Say how block requests were seen, and what the job and the device have moved in all."""
+    sampled = _read_lenient(directory / "sampler.json")
+    moved = dict(ended.get("io", {}))
+    for last in trace.records[trace.where(layer=Layer.DEVICE, op=Op.SAMPLE)][-1:]:
+        moved |= {"device_read": int(last["result"]), "device_written": int(last["length"])}
+    about = {"block": "not asked for"} | {k: v for k, v in sampled.items() if "block" in k}
+    return about | {"io": moved}
 
 
 def find_run(where: str) -> Run:
