@@ -32,6 +32,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "trace_command": ("piotutor.runner", "trace_command"),
     "trace_command_sync": ("piotutor.runner", "trace_command_sync"),
     "import_trace": ("piotutor.imported", "import_trace"),
+    "verdicts": ("piotutor.diagnosis", "verdicts"),
     "watch": ("piotutor.live", "watch"),
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),

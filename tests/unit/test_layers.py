@@ -16,10 +16,11 @@ ROOT = Path(piotutor.__file__).parent
 ROWS = (
     ("errors", "lookup", "units"),
     ("hints", "option", "rules", "workload"),
-    ("ior", "rand", "pattern", "layout", "content"),
+    ("ior", "rand", "pattern", "layout", "content", "twophase"),
     ("trace",),
     ("metrics",),
     ("metrics_layers",),
+    ("diagnosis",),
     ("engine",),
     ("kernels",),
     ("capture",),
