@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,8 @@ def convert(run_dir: Path, interest: Interest, max_bytes: int) -> list[str]:
     directories = [number for name, number in log.names.items() if Path(name).is_dir()]
     for rank, parts in kept.items():
         path = run_dir / "trace" / f"strace-{rank:05d}.piot"
-        with TraceWriter(path, rank=rank, files=[*log.names], writer="strace") as writer:
+        about: dict[str, Any] = {"rank": rank, "files": [*log.names], "writer": "strace"}
+        with TraceWriter(path, max_bytes=max_bytes, **about) as writer:
             _fill(writer, [part[~np.isin(part["file"], directories)] for part in parts])
             writer.drop(lost.get(rank, 0))
     shutil.rmtree(run_dir / LOGS, ignore_errors=True)

@@ -174,12 +174,13 @@ def _calls(path: Path, reader: Reader) -> Iterator[tuple[Call, int]]:
         raise TraceError(f"{path}: is no log of strace: line {line} is no system call")
 
 
-def _lines(path: Path) -> Iterable[str]:
-    file = path.open(encoding="utf-8", errors="surrogateescape", newline="\n")
-    if path.stat().st_size <= _SMALL:
-        with file:
-            return file.readlines()
-    return file
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        if path.stat().st_size > _SMALL:
+            yield from file
+            return
+        lines = file.readlines()
+    yield from lines
 
 
 def _result(call: Call) -> int:
