@@ -19,7 +19,7 @@ from piotutor import ior, metrics, rundir, units
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
-from piotutor.trace import RECORD, Trace
+from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.workload import Workload
 
 _KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")

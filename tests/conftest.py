@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from piotutor.capture import UnavailableError, tracefs
 from piotutor.launch import guard, processes
 from piotutor.launch.local import Local
 
@@ -85,6 +86,16 @@ def spotless(request, state, eventually, living):
     runs = {f"piotutor-{path.name}" for path in (state / "runs").glob("*")}
     eventually(lambda: not runs & {path.name for path in Path(tempfile.gettempdir()).iterdir()})
     eventually(lambda: not list((state / "scratch").glob("*")))
+    eventually(lambda: not runs & traced())
+
+
+def traced():
+    """Return the names of what the kernel's tracer keeps, as far as we may look."""
+    try:
+        with tracefs.opened() as root:
+            return {path.name for path in (root / "instances").iterdir()}
+    except (UnavailableError, OSError):
+        return set()
 
 
 def descriptions(since):
