@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +43,7 @@ def records(n: int, **columns: Any) -> np.ndarray:
     return made
 
 
+@lru_cache(maxsize=1024)
 def plain(name: str) -> str:
     """Return the usual name of a call: ``pwrite`` of ``pwrite64``, ``stat`` of ``__xstat``."""
     return _SUFFIX.sub("", _PREFIX.sub("", name))

@@ -148,7 +148,7 @@ class _Log:
             self._files.setdefault(key, len(self._files)),
             self._calls.setdefault(name, len(self._calls)),
             args.get("whence", 0),
-            _appends(args),
+            OPS[name] == Op.OPEN and _appends(args),
         )
 
     def trace(self) -> Trace:
