@@ -13,7 +13,7 @@ from piotutor.errors import UsageError
 from piotutor.metrics import TRANSFERS, distinct
 from piotutor.metrics_layers import Amplification, Step, amplification, descent
 from piotutor.plots.access_map import chosen
-from piotutor.plots.lanes import NAMES, Axis, Lane, domains, drawn, lane
+from piotutor.plots.lanes import NAMES, Axis, Drawn, Lane, domains, drawn, lane
 from piotutor.plots.style import badge
 from piotutor.trace import Flag, Layer, Op, Trace
 
@@ -103,11 +103,12 @@ def descent_data(
     moves &= _choose_time(trace, moves, op, repetition, window)
     calls = {layer: moves & trace.where(layer=layer) for layer in NAMES}
     calls = {layer: mask for layer, mask in calls.items() if mask.any()}
-    axis = _axis(trace, calls, by)
+    shown = {layer: drawn(trace, mask, by) for layer, mask in calls.items()}
+    axis = _axis(trace, [what.mask for what in shown.values()], by)
     top = next(iter(calls.values()), moves)
     return DescentData(
         axis,
-        list(_lanes(trace, calls, axis)),
+        list(_lanes(trace, calls, shown, axis)),
         descent(trace, moves),
         distinct(trace.column("length"), top)[:2],
         absent(trace, calls),
@@ -181,27 +182,28 @@ def _written_back(trace: Trace, op: str, span: tuple[int, int]) -> np.ndarray:
     return requests
 
 
-def _axis(trace: Trace, calls: dict[Layer, np.ndarray], by: str) -> Axis:
+def _axis(trace: Trace, masks: list[np.ndarray], by: str) -> Axis:
     """Find the axis that holds all lanes; offsets begin at 0 unless that wastes half of it."""
     if by == "time":
-        spans = [span for mask in calls.values() if (span := trace.span(mask))]
+        spans = [span for mask in masks if (span := trace.span(mask))]
         origin = min((begin for begin, _ in spans), default=0)
         return Axis(by, 0, max((end for _, end in spans), default=1) - origin, origin)
     low, high = 2**62, 0
-    for calls_of in calls.values():
-        shown = drawn(trace, calls_of, by)
-        for offset, length in trace.blocks(shown.mask, "offset", "length"):
+    for mask in masks:
+        for offset, length in trace.blocks(mask, "offset", "length"):
             low, high = min(low, int(offset.min())), max(high, int((offset + length).max()))
     return Axis(by, low if 2 * low > high else 0, max(high, 1))
 
 
-def _lanes(trace: Trace, calls: dict[Layer, np.ndarray], axis: Axis) -> Iterator[Lane]:
+def _lanes(
+    trace: Trace, calls: dict[Layer, np.ndarray], shown: dict[Layer, Drawn], axis: Axis
+) -> Iterator[Lane]:
     for layer, mask in calls.items():
         if layer == Layer.POSIX and Layer.MPIIO in calls and axis.by == "offset":
             found = domains(trace, mask, axis)
             if found is not None:
                 yield found
-        yield lane(trace, layer, mask, axis)
+        yield lane(trace, layer, mask, shown[layer], axis)
 
 
 _NO_REQUEST = "none until the end: the bytes stayed in memory"

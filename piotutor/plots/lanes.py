@@ -162,9 +162,9 @@ def drawn(trace: Trace, calls: np.ndarray, by: str) -> Drawn:
     return Drawn((calls | parts if split else calls) & placed, unplaced, split)
 
 
-def lane(trace: Trace, layer: Layer, calls: np.ndarray, axis: Axis) -> Lane:
-    """Make the lane of one layer, of the mask of its calls."""
-    mask, unplaced, split = drawn(trace, calls, axis.by)
+def lane(trace: Trace, layer: Layer, calls: np.ndarray, what: Drawn, axis: Axis) -> Lane:
+    """Make the lane of one layer, of the mask of its calls and of what is drawn of them."""
+    mask, unplaced, split = what
     ranks = distinct(trace.column("rank"), mask)
     pieces = _pieces(trace, mask, axis)
     shown = _lane(layer, ranks, int(np.count_nonzero(mask)), pieces, axis)
@@ -321,8 +321,8 @@ def touched(pieces: Iterable[_Piece], ranks: np.ndarray, axis: Axis) -> np.ndarr
         row = (2 * row_of(ranks, rank) + (op == Op.WRITE)) * wide
         last = np.maximum(high - 1, low)
         first, last = ((edge - axis.low) * COLUMNS // span for edge in (low, last))
-        np.add.at(edges, row + np.clip(first, 0, COLUMNS - 1), 1)
-        np.add.at(edges, row + np.clip(last, 0, COLUMNS - 1) + 1, -1)
+        np.add.at(edges, row + np.minimum(first, COLUMNS - 1), 1)
+        np.add.at(edges, row + np.minimum(last, COLUMNS - 1) + 1, -1)
     cells: np.ndarray = np.cumsum(edges.reshape(-1, wide), axis=1)[:, :-1] > 0
     return cells
 
