@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from piotutor.errors import UsageError
 from piotutor.metrics import transfers
+from piotutor.metrics_layers import descent
 from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
+from piotutor.plots.descent import plot_descent
 from piotutor.plots.latency import plot_latency
 from piotutor.plots.tank import plot_tank
 from piotutor.plots.throughput import plot_throughput
@@ -57,6 +59,8 @@ def figures(run: Run) -> Iterator[Figure]:
     ops = [op for op in named if transfers(trace, Op[op.upper()]).any()]
     for op in ops:
         yield plot_access_map(trace, op=op)
+    if len({step.layer for step in descent(trace)}) > 1:
+        yield from (plot_descent(trace, op=op) for op in ops)
     plots: tuple[Callable[..., Figure], ...] = (
         plot_throughput,
         plot_latency,

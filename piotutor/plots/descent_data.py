@@ -11,7 +11,13 @@ import numpy as np
 
 from piotutor.errors import UsageError
 from piotutor.metrics import TRANSFERS, distinct
-from piotutor.metrics_layers import Amplification, Step, amplification, descent
+from piotutor.metrics_layers import (
+    Amplification,
+    Step,
+    amplification,
+    descent,
+    reads_for_writes,
+)
 from piotutor.plots.access_map import chosen
 from piotutor.plots.lanes import NAMES, Axis, Drawn, Lane, domains, drawn, lane
 from piotutor.plots.style import badge
@@ -81,8 +87,8 @@ def descent_data(
     file : str, optional
         Name of the file, or the end of it; by default the one most bytes were moved of.
     op, repetition
-        Which phase of a benchmark: by default its first writes, else its first reads. A program
-        without phases is shown whole.
+        Which phase of a benchmark: by default its first writes, else its first reads. Of a program
+        without phases all is shown, or all ``write`` or ``read``.
     window : tuple of float, optional
         Instead: the calls that ran at any moment between these two, in seconds since the first
         transfer.
@@ -151,7 +157,7 @@ def _choose_time(
         origin = int(trace.records["start"][moves.argmax()]) if moves.any() else 0
         return _during(trace, *(origin + int(edge * 1e9) for edge in window))
     if not trace.where(layer=Layer.APP, op=TRANSFERS).any():
-        return np.ones(len(trace), bool)
+        return _of_op(trace, op)
     op, transfers = chosen(trace, op, repetition)
     phase, aux = np.zeros(len(trace), bool), trace.column("aux")
     for key in distinct(aux, transfers):
@@ -163,6 +169,17 @@ def _choose_time(
         phase &= ~trace.where(layer=Layer.BLOCK)
         phase |= _written_back(trace, op, span)
     return phase
+
+
+def _of_op(trace: Trace, op: str | None) -> np.ndarray:
+    """Return the mask of all that is of one kind; reads made for writes are part of writing."""
+    if op is None:
+        return np.ones(len(trace), bool)
+    mask = trace.where(op=Op[op.upper()])
+    for layer in NAMES:
+        back = reads_for_writes(trace, trace.where(layer=layer, op=Op.READ, without=Flag.PART))
+        mask[back] = op == "write"
+    return mask
 
 
 def _during(trace: Trace, begin: int, end: int) -> np.ndarray:

@@ -147,6 +147,18 @@ def test_a_foreign_program_is_shown_whole():
     assert descent_finding(data).startswith("1 read of 100 bytes and 1 write of 100 bytes")
     assert data.axis.low == 1 << 20
     assert "application" in data.absent
+    assert [step.op for step in descent_data(made.trace(), op="read").steps] == [Op.READ]
+
+
+def test_reads_for_writes_are_part_of_writing_also_of_a_foreign_program():
+    made = Layered()
+    call = made.add(Layer.MPIIO, Op.WRITE, 0, 0, 10, 0, 100)
+    made.add(Layer.POSIX, Op.READ, 0, 1, 2, 0, 200, call)
+    made.add(Layer.POSIX, Op.WRITE, 0, 3, 4, 0, 200, call)
+    made.add(Layer.POSIX, Op.READ, 0, 20, 30, 0, 100)
+    kinds = [(s.op, s.for_write) for s in descent_data(made.trace(), op="write").steps]
+    assert kinds == [(Op.WRITE, False), (Op.READ, True), (Op.WRITE, False)]
+    assert [s.bytes for s in descent_data(made.trace(), op="read").steps] == [100]
 
 
 @given(
