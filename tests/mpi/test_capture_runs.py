@@ -149,7 +149,7 @@ def test_a_run_that_is_stopped(how, eventually, state):
     job = runner.start(LONG, capture=how)
     name = {"preload": "trace/below-00001-*", "strace": "strace/rank1.*"}[how]
     eventually(lambda: list(job.run_dir.glob(name)))
-    eventually(lambda: len(job.follower.poll()) > 100)
+    eventually(lambda: (job.follower.poll()["op"] == Op.WRITE).any())
     job.stop()
     run = job.wait_sync()
     assert run.status == "stopped"
