@@ -188,9 +188,9 @@ void trace_finish(void)
     if (header && claimed < NO_MORE) {
         uint64_t count = claimed < room ? claimed : room;
         int64_t hole = (int64_t)(sizeof *header + atomic_load(&header->text_bytes) + 4095) & ~4095;
+        atomic_store(&header->count, count); /* first: a signal may end us before the file is cut */
         file_end(process->path, HEADER_BYTES + (int64_t)(count * sizeof(record)), hole,
                  HEADER_BYTES - hole);
-        atomic_store(&header->count, count);
         atomic_store(&header->state, CLOSED);
     }
     unlock();
