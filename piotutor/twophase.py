@@ -8,14 +8,15 @@ For dense requests on ROMIO's UFS driver, as in MPICH:
 - **two-phase**: the range from the first byte of all ranks to the last is cut into one file domain
   for each aggregator, and each writes its own in pieces of ``cb_buffer_size`` bytes.
 
-``tests/mpi/test_two_phase.py`` holds them to the calls of real runs. ROMIO's Lustre driver has other
-domains, and OMPIO another algorithm. The idea: Thakur, Gropp, Lusk, Data Sieving and Collective I/O
-in ROMIO (1999); the formulas are worked out, and checked by counting.
+``tests/mpi/test_two_phase.py`` holds them to the calls of real runs. ROMIO's Lustre driver has
+other domains, and OMPIO another algorithm. The idea: Thakur, Gropp, Lusk, Data Sieving and
+Collective I/O in ROMIO (1999); the formulas are worked out, and checked by counting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,7 @@ def domains(start: int, end: int, aggregators: int, unit: int = 0) -> list[tuple
     if unit:
         cuts = [(cut + unit // 2) // unit * unit for cut in cuts]
     edges = [start, *(min(max(cut, start), end) for cut in cuts), end]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def two_phase(
@@ -197,7 +198,7 @@ def _all(together: list[Pieces]) -> tuple[np.ndarray, np.ndarray]:
 def _interleaved(together: list[Pieces]) -> bool:
     """Tell whether any rank begins before the rank before it ends."""
     asked = [one for one in together if len(one.start)]
-    return any(b.start[0] < a.end[-1] for a, b in zip(asked[:-1], asked[1:], strict=True))
+    return any(b.start[0] < a.end[-1] for a, b in pairwise(asked))
 
 
 def _size(hints: Mapping[str, str], name: str, default: int) -> int:
