@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from piotutor.errors import UsageError
 from piotutor.plots import (
     access_map,
+    address_map,
     descent,
     extents,
     latency,
@@ -30,6 +31,7 @@ __all__ = [
     "KINDS",
     "Style",
     "access_map",
+    "address_map",
     "alt_text",
     "descent",
     "figure",
