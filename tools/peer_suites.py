@@ -98,7 +98,7 @@ def suites(options: argparse.Namespace) -> Iterator[Suite]:
     if options.mpi4py:
         tests = Path(options.mpi4py).absolute() / "test"
         files = (str(tests / "test_io.py"), str(tests / "test_file.py"))
-        command = (sys.executable, *_PYTEST, *files)
+        command = (sys.executable, *_PYTEST, "--noconftest", *files)
         for ranks in (1, 2, 3):
             yield Suite(f"mpi4py I/O, {ranks} ranks", command, ranks, path=str(tests))
     yield Suite("h5py", (sys.executable, *_PYTEST, "--pyargs", "h5py.tests"), 1)
