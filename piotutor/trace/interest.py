@@ -31,7 +31,7 @@ C_LIBRARY = (
     *("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/localtime", "/etc/gai.conf"),
     *("/usr/share/zoneinfo", "/usr/lib/locale", "/usr/share/locale"),
 )
-GCONV = "/gconv/"
+_C_LIBRARY = re.compile(r"/gconv/|^/dev/shm/(?:sem|open_mpi)\.")  # sem_open, shm_open
 """What the C library opens for itself: strace sees that too, the interposer doesn't."""
 
 _NUMBERED = re.compile(f"(?:{'|'.join(map(re.escape, NUMBERED))})[0-9]")
@@ -81,7 +81,8 @@ class Interest:
         ruled_out |= any(word in path for word in CONTAINS)
         ruled_out |= _NUMBERED.search(path) is not None
         if not self.c_library:
-            ruled_out |= GCONV in path or any(_is_below(path, tree) for tree in C_LIBRARY)
+            ruled_out |= _C_LIBRARY.search(path) is not None
+            ruled_out |= any(_is_below(path, tree) for tree in C_LIBRARY)
         return not ruled_out and not any(_is_below(path, tree) for tree in (*BELOW, *self.skip))
 
 

@@ -51,6 +51,8 @@ def _open(files: Files, process: Process, call: Call) -> Iterator[What]:
         if "O_DIRECTORY" in flags:
             return
         path = files.opened(process, call, path, flags).path
+    elif "O_NONBLOCK" in flags and "O_DIRECTORY" in flags:
+        return  # opendir's, of the C library
     yield What(Op.OPEN, path)
 
 
