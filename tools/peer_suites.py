@@ -31,6 +31,8 @@ from piotutor.trace.interest import Interest
 
 LIMIT = 900
 """Seconds after which a suite has hung."""
+PATIENCE = 30
+"""Seconds that it may take to end."""
 SEED = "1234567890"
 _EACH_RANK = 'exec "$@" --junitxml="rank-${PMI_RANK:-${PMIX_RANK:-0}}.xml"'
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull)
@@ -205,9 +207,11 @@ def _follow(argv: list[str], home: Path, env: dict[str, str]) -> tuple[int, str]
         )
         try:
             code = process.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+        except BaseException as error:  # it hangs, or we are interrupted: mpiexec ends its ranks
+            os.killpg(process.pid, signal.SIGTERM)
+            code = process.wait(PATIENCE)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
         said.seek(0)
         return code, said.read().decode(errors="replace")[-4000:]
 
@@ -283,6 +287,7 @@ def main() -> int:
     options = parser.parse_args()
     if preload.library() is None:
         parser.error(preload.why_not())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     fine = True
     print("| suite | without | with | records | |\n| --- | --- | --- | --- | --- |", flush=True)
     for suite in suites(options):
