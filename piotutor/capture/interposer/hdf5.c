@@ -133,17 +133,18 @@ static int64_t move(const struct hdf5 *library, hid dataset, hid type, hid space
 static void note_transfer(const struct hdf5 *library, const word *a, struct call *call,
                           struct what *what)
 {
-    struct extents all = {.call = call, .what = what};
+    struct extents all = extents_begin(call, what, INT64_MAX);
     note_collective(library, (hid)a[4], what);
     int64_t bytes = move(library, (hid)a[0], (hid)a[1], (hid)a[3], &all);
     extents_end(&all);
+    what->offset = all.first;
     what->length = what->result = bytes;
 }
 
 static void note_transfers(const struct hdf5 *library, const word *a, struct call *call,
                            struct what *what)
 {
-    struct extents all = {.call = call, .what = what};
+    struct extents all = extents_begin(call, what, INT64_MAX);
     const hid *datasets = (const hid *)a[1], *types = (const hid *)a[2];
     const hid *spaces = (const hid *)a[4];
     int64_t bytes = 0;
@@ -151,6 +152,7 @@ static void note_transfers(const struct hdf5 *library, const word *a, struct cal
     for (word i = 0; i < a[0]; i++)
         bytes += move(library, datasets[i], types[i], spaces[i], &all);
     extents_end(&all);
+    what->offset = all.first;
     what->length = what->result = bytes;
 }
 

@@ -2,7 +2,7 @@
 #ifndef PIOTUTOR_HDF5_H
 #define PIOTUTOR_HDF5_H
 
-#include "interposer.h"
+#include "extents.h"
 
 typedef int64_t hid;
 typedef uint64_t word;
@@ -48,16 +48,7 @@ int32_t hdf5_file(const struct hdf5 *library, hid id); /* name of its file, -1: 
 int hdf5_holds_data(const struct hdf5 *library, hid id); /* a file or a dataset */
 void hdf5_forget(void); /* ids may get another meaning */
 
-/* Extents of a contiguous dataset that calls touch; told as PARTs where they are more than one. */
-struct extents {
-    const struct call *call;
-    struct what *what; /* its offset becomes that of the first */
-    int64_t offset, length;
-    int64_t told, more; /* more than could be told */
-};
-
-/* The bytes of a dataset that a selection picks, and how many elements; a space of 0 is all. */
+/* Where a selection of a contiguous dataset lies; how many elements it has. A space of 0 is all. */
 int64_t hdf5_select(const struct hdf5 *library, hid dataset, hid space, struct extents *extents);
-void extents_end(struct extents *extents);
 
 #endif

@@ -4,45 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PARTS 4096 /* told of one call */
 #define MAX_LIST 4096  /* blocks or points of an irregular selection: of more, none is told */
 #define PLIST 2        /* H5S_PLIST: the selection lies in the transfer properties */
-
-/* ------------------------------------------------------------------------------- extents */
-
-static void tell(struct extents *all)
-{
-    struct what part = *all->what;
-    part.offset = all->offset;
-    part.length = part.result = all->length;
-    part.aux = 0;
-    if (all->told++ < MAX_PARTS)
-        call_part(all->call, &part);
-    else
-        all->more++;
-}
-
-static void add(struct extents *all, int64_t offset, int64_t length)
-{
-    if (!all->length)
-        all->what->offset = all->offset = offset;
-    else if (offset != all->offset + all->length) {
-        tell(all);
-        all->offset = offset;
-        all->length = 0;
-    }
-    all->length += length;
-}
-
-void extents_end(struct extents *all)
-{
-    if (all->told)
-        tell(all);
-    if (all->more)
-        call_drop(all->more);
-}
-
-/* ------------------------------------------------------------------------ from a selection */
 
 /* A dataset in the file, and one regular block pattern in it. */
 struct pattern {
@@ -58,7 +21,7 @@ static void walk(const struct pattern *p, int d, int64_t at)
     for (uint64_t i = 0; i < p->count[d]; i++) {
         uint64_t index = p->start[d] + i * p->stride[d];
         if (d == p->flat)
-            add(p->extents, at + (int64_t)(index * p->step[d]), (int64_t)(p->block[d] * p->step[d]));
+            extents_add(p->extents, at + (int64_t)(index * p->step[d]), (int64_t)(p->block[d] * p->step[d]));
         else
             for (uint64_t j = 0; j < p->block[d]; j++)
                 walk(p, d + 1, at + (int64_t)((index + j) * p->step[d]));
@@ -115,7 +78,7 @@ static void walk_irregular(const struct hdf5 *library, hid space, int of_points,
 {
     int64_t n = of_points ? library->points(space) : library->blocks(space);
     if (n > MAX_LIST) {
-        p->extents->more += n;
+        call_drop(n);
         return;
     }
     int every = of_points ? p->rank : 2 * p->rank; /* words of one */
@@ -137,7 +100,7 @@ static void walk_selection(const struct hdf5 *library, hid space, struct pattern
     int kind = library->selection(space);
     int regular = kind == HYPERSLABS && library->is_regular(space) > 0;
     if (kind == EVERYTHING)
-        add(p->extents, p->first, (int64_t)(p->dims[0] * p->step[0]));
+        extents_add(p->extents, p->first, (int64_t)(p->dims[0] * p->step[0]));
     else if (regular && library->regular(space, p->start, p->stride, p->count, p->block) >= 0) {
         shift(library, space, p->start, p);
         walk_all(p);

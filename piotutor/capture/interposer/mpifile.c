@@ -1,37 +1,31 @@
 /* The open files of MPI-IO: what a view makes of a position. */
 #include "mpiio.h"
 
-#define FILES 1024     /* open at a time */
-#define CLOSED 1       /* handle of a place that was used before */
-#define MAX_PARTS 4096 /* told of one call */
+#include <stddef.h>
+
+#define FILES 1024 /* open at a time */
+#define CLOSED 1   /* handle of a place that was used before */
 
 static struct mpi_file files[FILES];
-
-/* Functions of the MPI that the program uses: asked on success only, since a wrong argument would
- * reach its error handler. */
-static struct {
-    int (*size)(word datatype, int64_t *size);
-    int (*extent)(word datatype, int64_t *lower, int64_t *extent);
-    int (*true_extent)(word datatype, int64_t *lower, int64_t *extent);
-    int (*elements)(const void *status, word datatype, int64_t *count);
-    int (*error_class)(int error, int *class);
-    int (*view)(word file, int64_t *displacement, word *etype, word *filetype, char *representation);
-    int (*position)(word file, int64_t *position);
-    int (*byte_offset)(word file, int64_t position, int64_t *offset);
-} mpi;
+struct mpi mpi;
 
 static int find_functions(const void *library)
 {
     static const char *const names[]
-        = {"MPI_Type_size_x",     "MPI_Type_get_extent_x", "MPI_Type_get_true_extent_x",
-           "MPI_Get_elements_x",  "MPI_Error_class",       "MPI_File_get_view",
-           "MPI_File_get_position", "MPI_File_get_byte_offset"};
-    void **places = (void **)&mpi;
+        = {"MPI_Type_size_x",       "MPI_Type_get_extent_x",    "MPI_Type_get_true_extent_x",
+           "MPI_Type_free",         "MPI_Type_get_envelope",    "MPI_Type_get_contents",
+           "MPI_Get_elements_x",    "MPI_Error_class",          "MPI_File_get_view",
+           "MPI_File_get_position", "MPI_File_get_byte_offset", "MPI_Type_get_envelope_c",
+           "MPI_Type_get_contents_c"};
+    enum { NEEDED = offsetof(struct mpi, envelope_c) / sizeof(void *) };
     _Static_assert(sizeof names == sizeof mpi, "one each");
+    void **places = (void **)&mpi;
     int found = 1;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!places[i])
-            found &= (places[i] = real_near(names[i], library)) != NULL;
+            places[i] = real_near(names[i], library);
+        found &= i >= NEEDED || places[i];
+    }
     return found;
 }
 
@@ -77,6 +71,7 @@ void mpi_file_remove(struct mpi_file *file)
 {
     if (!lock())
         return;
+    mpi_pieces_free(&file->pieces);
     file->handle = CLOSED;
     /* Places after which nothing was ever put end a search again. */
     if (!files[(file - files + 1) % FILES].handle)
@@ -94,8 +89,7 @@ int64_t mpi_size(word datatype)
     return size;
 }
 
-/* Data without a hole, one item right after the other. */
-static int is_dense(word datatype)
+int mpi_dense(word datatype)
 {
     int64_t size = mpi_size(datatype), lower, extent, true_lower, true_extent;
     mpi.extent(datatype, &lower, &extent);
@@ -105,9 +99,12 @@ static int is_dense(word datatype)
 
 void mpi_file_view(struct mpi_file *file, int64_t displacement, word etype, word filetype)
 {
+    mpi_pieces_free(&file->pieces);
     file->displacement = displacement;
     file->etype = mpi_size(etype);
-    file->dense = is_dense(filetype);
+    file->dense = mpi_dense(filetype);
+    if (!file->dense)
+        mpi_pieces(filetype, file->byte, &file->pieces);
 }
 
 int64_t mpi_position(const struct mpi_file *file)
@@ -117,13 +114,34 @@ int64_t mpi_position(const struct mpi_file *file)
     return position;
 }
 
+/* The piece in which a byte of a filetype's data lies. */
+static int64_t piece_of(const struct pieces *pieces, int64_t byte)
+{
+    int64_t low = 0, high = pieces->n;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        if (pieces->at[middle].before <= byte)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 int64_t mpi_offset(const struct mpi_file *file, int64_t position)
 {
-    int64_t offset = -1;
+    const struct pieces *pieces = &file->pieces;
+    int64_t offset = -1, byte = position * file->etype;
     if (file->dense)
-        return file->displacement + position * file->etype;
-    mpi.byte_offset(file->handle, position, &offset);
-    return offset;
+        return file->displacement + byte;
+    if (!pieces->bytes) {
+        mpi.byte_offset(file->handle, position, &offset);
+        return offset;
+    }
+    int64_t rest = byte % pieces->bytes;
+    const struct piece *piece = pieces->at + piece_of(pieces, rest);
+    return file->displacement + byte / pieces->bytes * pieces->extent + piece->offset + rest
+           - piece->before;
 }
 
 /* ------------------------------------------------------------------------- what a call did */
@@ -145,6 +163,26 @@ int mpi_blames_arguments(int error)
 
 /* ------------------------------------------------------------------------------ its extents */
 
+static void walk_pieces(const struct mpi_file *file, int64_t byte, int64_t left,
+                        struct extents *extents)
+{
+    const struct pieces *pieces = &file->pieces;
+    int64_t start = file->displacement + byte / pieces->bytes * pieces->extent;
+    int64_t rest = byte % pieces->bytes, k = piece_of(pieces, rest);
+    while (left > 0) {
+        int64_t end = k + 1 < pieces->n ? pieces->at[k + 1].before : pieces->bytes;
+        int64_t bytes = end - rest < left ? end - rest : left;
+        extents_add(extents, start + pieces->at[k].offset + rest - pieces->at[k].before, bytes);
+        left -= bytes;
+        rest = end;
+        if (++k == pieces->n) {
+            k = 0;
+            rest = 0;
+            start += pieces->extent;
+        }
+    }
+}
+
 /* How many of the `most` etypes from a position lie side by side. Offsets ascend, so that some do
  * if the last of them is as far from the first as that. Often it is as many as the last time. */
 static int64_t side_by_side(const struct mpi_file *file, int64_t position, int64_t most,
@@ -165,23 +203,30 @@ static int64_t side_by_side(const struct mpi_file *file, int64_t position, int64
     return few;
 }
 
-void mpi_parts(const struct mpi_file *file, int64_t position, const struct call *call,
-               const struct what *what)
+/* Without the filetype's pieces: MPI is asked where etypes lie, which takes it longer and longer. */
+static void probe(const struct mpi_file *file, int64_t position, int64_t left,
+                  struct extents *extents)
 {
-    struct what part = *what;
-    int64_t left = file->etype ? what->length / file->etype : 0, moved = what->result;
-    int64_t run = left ? side_by_side(file, position, left, left) : 0;
-    if (run == left)
-        return;
-    for (int told = 0; left && told < MAX_PARTS; told++) {
+    enum { MOST = 512 };
+    int64_t run = left ? left : 1;
+    for (int n = 0; left && n < MOST; n++) {
         run = side_by_side(file, position, left, run);
-        part.offset = mpi_offset(file, position);
-        part.length = run * file->etype;
-        part.result = moved < part.length ? moved : part.length;
-        call_part(call, &part);
-        moved -= part.result;
+        extents_add(extents, mpi_offset(file, position), run * file->etype);
         position += run;
         left -= run;
     }
     call_drop((left + run - 1) / run); /* as many as there are if all are as long as the last */
+}
+
+void mpi_parts(const struct mpi_file *file, int64_t position, const struct call *call,
+               const struct what *what)
+{
+    struct extents extents = extents_begin(call, what, what->result);
+    if (!what->length || !file->etype)
+        return;
+    if (file->pieces.bytes)
+        walk_pieces(file, position * file->etype, what->length, &extents);
+    else
+        probe(file, position, what->length / file->etype, &extents);
+    extents_end(&extents);
 }

@@ -16,6 +16,7 @@ SIZE = 512
 COMM = MPI.COMM_WORLD
 DIRECTORY, OUT = map(Path, sys.argv[1:])
 BUFFER = np.arange(SIZE, dtype="u1") + COMM.rank
+LONG = np.tile(BUFFER, 8)
 log = []
 
 
@@ -149,29 +150,48 @@ def scattered(displacement, tile, extent, etype, position, n):
     return [[int(run[0]), len(run) * etype] for run in runs if len(run)]
 
 
-def each_view(file):
+def tile_of(filetype, unit):
+    """Where a filetype's etypes lie: MPI itself strews ones over zeros."""
+    start, extent = filetype.Get_true_extent()
+    room = np.zeros(max(start + extent, filetype.Get_extent()[1]), "u1")
+    filetype.Unpack(np.ones(filetype.Get_size(), "u1"), 0, room, MPI.COMM_SELF)
+    return np.flatnonzero(room)[::unit].tolist()
+
+
+def filetypes():
+    """Of each kind that there is, with etype and bytes of that."""
     rank, size = COMM.rank, COMM.size
-    byte, double = MPI.BYTE, MPI.DOUBLE
+    byte, integer, double = MPI.BYTE, MPI.INT, MPI.DOUBLE
+    pair = MPI.Datatype.Create_struct([2, 1], [0, 16], [integer, double])
     vector = double.Create_vector(4, 2, 2 * size)
-    rows = byte.Create_subarray([6, 40], [3, 10], [1, 5 + rank])
-    resized = MPI.INT.Create_contiguous(3).Create_resized(0, 12 * size)
-    holes = byte.Create_indexed([3, 5, 8], [0, 3, 20])
-    views = [
-        (16 * rank, double, vector, [16 * size * b + 8 * i for b in range(4) for i in (0, 1)], 8),
-        (1000, byte, rows, [40 * r + 5 + rank + c for r in (1, 2, 3) for c in range(10)], 1),
-        (4 + 12 * rank, MPI.INT, resized, [0, 4, 8], 4),
-        (77, byte, holes, [*range(8), *range(20, 28)], 1),
-        (50, double, double.Create_contiguous(6), [8 * i for i in range(6)], 8),
-    ]
-    for shift, etype, filetype, tile, unit in views:
-        displacement = shift + (rank << 16)  # a place of its own: the last to write doesn't win
-        filetype.Commit()
+    fortran = MPI.ORDER_FORTRAN
+    yield double, 8, vector.Dup()
+    yield double, 8, double.Create_contiguous(6)
+    yield byte, 1, byte.Create_subarray([6, 40], [3, 10], [1, 5 + rank])
+    yield byte, 1, integer.Create_subarray([5, 4, 3], [2, 2, 2], [1, 2, 0], fortran)
+    yield integer, 4, integer.Create_contiguous(3).Create_resized(0, 12 * size)
+    yield byte, 1, byte.Create_indexed([3, 5, 8], [0, 3, 20])
+    yield byte, 1, double.Create_hindexed([1, 2], [4, 40])
+    yield byte, 1, double.Create_indexed_block(2, [0, 3, 8])
+    yield byte, 1, integer.Create_hindexed_block(1, [3, 11, 15])
+    yield byte, 1, vector.Create_hvector(3, 2, 1000)
+    yield byte, 1, pair.Create_vector(2, 1, 3)
+    blocks, cyclic = MPI.DISTRIBUTE_BLOCK, MPI.DISTRIBUTE_CYCLIC
+    default = MPI.DISTRIBUTE_DFLT_DARG
+    yield byte, 1, byte.Create_darray(size, rank, [8, 9], [cyclic, blocks], [1, default], [size, 1])
+
+
+def each_view(file):
+    for number, (etype, unit, filetype) in enumerate(filetypes()):
+        # A place of its own for each rank: who writes last doesn't win.
+        displacement = 10 * number + (COMM.rank << 16)
+        tile = tile_of(filetype.Commit(), unit)
         file.Set_view(displacement, etype, filetype)
         did("set_view", displacement)
         extent = filetype.Get_extent()[1]
         for position, n in ((0, len(tile)), (3, 2 * len(tile) + 5), (len(tile), 1), (0, 0)):
             parts = scattered(displacement, tile, extent, unit, position, n)
-            file.Write_at_all(position, BUFFER[: n * unit])
+            file.Write_at_all(position, LONG[: n * unit])
             told = {"parts": parts if len(parts) > 1 else []}
             first = scattered(displacement, tile, extent, unit, position, 1)[0][0]
             did("write_at_all", first, n * unit, **told)
