@@ -1,9 +1,10 @@
 """What it costs to record a transfer of 4 KiB, in ns, by whoever records it.
 
     [DARSHAN=libdarshan.so] [DFTRACER=python] python benchmarks/capture_cost.py
-        [--turns 9] [--place /dev/shm] [--traces DIRECTORY] [--json FILE]
+        [--turns 9] [--place /dev/shm] [--traces DIRECTORY] [--json FILE] [--mpicc mpicc]
 
-A loop in C (`capture_cost.c`) writes and reads 1 MiB in a file at ``--place``, over and over. In
+A loop in C (`capture_cost.c`) writes and reads 1 MiB in a file at ``--place``, over and over; with
+``--mpicc`` another does so by MPI-IO (`capture_cost_mpi.c`: two records each, one a layer). In
 each turn it runs alone and under each tool, one after the other. The median round of a tool, less
 that of the loop alone in the same turn, is what it adds; the median over the turns is shown. A
 round is 8,192 transfers: so many records are reserved at once, so each round pays for that.
@@ -32,6 +33,7 @@ from piotutor.capture.preload import environment, library
 from piotutor.trace.interest import Interest
 
 SOURCE = Path(__file__).with_suffix(".c")
+MPI_SOURCE = SOURCE.with_name("capture_cost_mpi.c")
 ROUND = 8192
 STRACE_ROUND = 512
 CALLS = "write,read,pwrite64,pread64,openat,close,fsync,ftruncate,lseek"
@@ -101,11 +103,11 @@ def tools() -> list[Tool]:
 class Bench:
     """A place for the program, its file and what the tools write."""
 
-    def __init__(self, base: Path, place: Path, rounds: int) -> None:
+    def __init__(self, base: Path, place: Path, rounds: int, mpicc: str) -> None:
         self.base, self.rounds = base, rounds
         self.program = base / "loop"
-        compile_ = ["gcc", "-O2", "-o", str(self.program), str(SOURCE)]
-        subprocess.run(compile_, check=True)
+        compiler, source = (mpicc, MPI_SOURCE) if mpicc else ("gcc", SOURCE)
+        subprocess.run([compiler, "-O2", "-o", str(self.program), str(source)], check=True)
         self.place = base / "place"  # by another name: Darshan leaves out what begins with /dev
         self.place.symlink_to(place)
 
@@ -169,9 +171,11 @@ def main() -> None:
     parser.add_argument("--place", type=Path, default=Path("/dev/shm"))
     parser.add_argument("--traces", type=Path, help="where the tools write; default: a temporary")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--mpicc", default="", help="measure MPI-IO, with this MPI's compiler")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.traces) as base:
-        found = measure(Bench(Path(base), options.place, options.rounds), options.turns)
+        bench = Bench(Path(base), options.place, options.rounds, options.mpicc)
+        found = measure(bench, options.turns)
     show(found)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
