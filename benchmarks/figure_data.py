@@ -16,7 +16,7 @@ import numpy as np
 
 from piotutor import metrics
 from piotutor.plots import KINDS
-from piotutor.trace import RECORD, Layer, Op, Trace
+from piotutor.trace import RECORD, Flag, Layer, Op, Trace
 
 SIZE = 4096
 LIMIT = 2.0
@@ -39,6 +39,17 @@ def made_up(events: int, ranks: int) -> np.ndarray:
     return records
 
 
+def nested(records: np.ndarray) -> np.ndarray:
+    """Return as many records of which each third is a request, its MPI-IO call, its system call."""
+    records = np.repeat(records[: -(-len(records) // 3)], 3)[: len(records)]
+    for depth, layer in enumerate((Layer.APP, Layer.MPIIO, Layer.POSIX)):
+        records["layer"][depth::3] = layer
+        records["start"][depth::3] += depth
+    records["flags"][1::3] = Flag.COLLECTIVE
+    records["parent"][2::3] = np.arange(1, len(records) - 1, 3)
+    return records
+
+
 def main() -> int:
     """Measure each figure's data on a fresh trace; fail if one takes too long."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
@@ -47,12 +58,14 @@ def main() -> int:
     cases = {name: kind.data for name, kind in KINDS.items()}
     cases["access_map by rank"] = lambda trace: KINDS["access_map"].data(trace, against="rank")
     cases["access_map, 4 KiB grid"] = lambda trace: KINDS["access_map"].data(trace, grid=4096)
+    cases["descent by time"] = lambda trace: KINDS["descent"].data(trace, by="time")
+    cases["descent, three layers"] = KINDS["descent"].data
     cases["metrics.phases"] = metrics.phases
     cases["metrics.layers"] = metrics.layers
     worst = 0.0
     print(f"{events:,} events of {ranks} ranks\n\n| data of | s | s of CPU |\n| --- | --- | --- |")
     for name, compute in cases.items():
-        trace = Trace(records, ["/data0"])
+        trace = Trace(nested(records) if "layers" in name.split() else records, ["/data0"])
         began, used = time.perf_counter(), time.process_time()
         compute(trace)
         took, used = time.perf_counter() - began, time.process_time() - used

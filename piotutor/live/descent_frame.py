@@ -154,8 +154,8 @@ def _domains(trace: Trace, posix: np.ndarray, origin: int) -> Arrays:
         lane=DOMAINS,
         op=trace.column("op")[found.call],
         rank=trace.column("rank")[found.call],
-        t0=(found.start - origin) / 1e6,
-        t1=(found.end - origin) / 1e6,
+        t0=(trace.column("start")[found.first] - origin) / 1e6,
+        t1=(trace.column("end")[found.first] - origin) / 1e6,
         low=found.low,
         high=found.high,
     )

@@ -202,17 +202,16 @@ class FileDomains(NamedTuple):
     ----------
     call : numpy.ndarray
         The aggregator's own collective call.
+    first : numpy.ndarray
+        The first system call inside it.
     low, high : numpy.ndarray
-        The range of the system calls inside it, in bytes of the file.
-    start, end : numpy.ndarray
-        When the first of these began, and when it ended, in ns.
+        The range of all its system calls, in bytes of the file.
     """
 
     call: np.ndarray
+    first: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
 
 
 def file_domains(trace: Trace, posix: np.ndarray) -> FileDomains:
@@ -223,32 +222,30 @@ def file_domains(trace: Trace, posix: np.ndarray) -> FileDomains:
     """
     which = np.flatnonzero(posix & (trace.column("offset") >= 0))
     call = enclosing(trace, Layer.MPIIO, which)
-    inside = np.flatnonzero(call >= 0)
-    inside = inside[trace.column("flags")[call[inside]] & Flag.COLLECTIVE != 0]
+    inside = (call >= 0) & (trace.column("flags")[call] & Flag.COLLECTIVE != 0)
     which, call = which[inside], call[inside]
-    calls, place = np.unique(call, return_inverse=True)
-    offset, length, start, end = (
-        trace.column(name)[which] for name in ("offset", "length", "start", "end")
-    )
-    low, high = _reach(place, offset, offset + length, len(calls))
-    begin, first = (_reach(place, times, times, len(calls))[0] for times in (start, end))
+    calls, first, place = np.unique(call, return_index=True, return_inverse=True)
+    low, high = _reach(place, *_ends(trace, which), len(calls))
     asked = _asked(trace, calls)
     others = (low != asked[0]) | (high != asked[1])
-    return FileDomains(*(column[others] for column in (calls, low, high, begin, first)))
+    return FileDomains(calls[others], which[first[others]], low[others], high[others])
+
+
+def _ends(trace: Trace, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    offset, length = (trace.column(name)[which] for name in ("offset", "length"))
+    return offset, offset + length
 
 
 def _asked(trace: Trace, calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what MPI-IO calls asked for: where the first extent begins and the last one ends."""
+    low, high = _ends(trace, calls)
     parts = np.flatnonzero(trace.where(layer=Layer.MPIIO) & ~trace.where(without=Flag.PART))
-    parent = trace.column("parent")[parts]
-    place = np.full(len(trace) + 1, -1)
-    place[calls] = np.arange(len(calls))
-    mine = np.concatenate([calls, parts[place[parent] >= 0]])
-    of = np.concatenate([np.arange(len(calls)), place[parent[place[parent] >= 0]]])
-    offset, length = trace.column("offset")[mine], trace.column("length")[mine]
-    split = np.bincount(of, minlength=len(calls)) > 1
-    length[: len(calls)][split] = 0  # the extents tell how far such a call reaches
-    return _reach(of, offset, offset + length, len(calls))
+    parts = parts[np.isin(trace.column("parent")[parts], calls)]
+    if len(parts):
+        split, place = np.unique(trace.column("parent")[parts], return_inverse=True)
+        reach = _reach(place, *_ends(trace, parts), len(split))
+        low[np.searchsorted(calls, split)], high[np.searchsorted(calls, split)] = reach
+    return low, high
 
 
 def _reach(
