@@ -14,6 +14,7 @@ from piotutor.trace.record import RECORD, Op
 _NONE = ("offset", "thread", "file", "target", "parent")
 _PREFIX = re.compile(r"^_+(x|isoc99_)?")
 _SUFFIX = re.compile(r"(64|_unlocked|_chk)+$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}")
 _OPS = {
     Op.OPEN: "open openat creat fopen fdopen freopen mkstemp cuFileHandleRegister",
     Op.READ: "read pread readv preadv preadv2 fread fgets fgetc getc getline fscanf aioread",
@@ -70,6 +71,8 @@ def milliseconds(dates: list[str]) -> np.ndarray:
     ValueError
         One of them isn't of that form.
     """
+    if not all(map(_DATE.fullmatch, dates)):
+        raise ValueError("a time that isn't one")
     local = np.array([date[:23] for date in dates], "datetime64[ms]").astype(np.int64)
     zones, which = np.unique([date[23:] for date in dates], return_inverse=True)
     minutes = [int(zone[:3]) * 60 + int(zone[0] + zone[3:5]) for zone in zones.tolist()]

@@ -18,6 +18,8 @@ from piotutor.trace.reader import Trace
 from piotutor.trace.record import TraceError
 
 _MAGIC = (6567223).to_bytes(8, "little")
+_COMPLAINT = "Error: "
+"""How its C library begins a line on standard error."""
 _LONG = 600.0
 """Seconds after which reading a log is given up."""
 
@@ -47,19 +49,39 @@ def load(path: Path) -> Trace:
         raise TraceError(f"{path}: is no log of Darshan")
     with tempfile.TemporaryDirectory() as place:
         made = Path(place) / "log.piot"
-        _convert(path, made)
-        return Trace.load(made)
+        said = _convert(path, made)
+        trace = Trace.load(made)
+    if said:
+        trace.meta.setdefault("damage", []).append(f"{path}: {said[0]}")
+    return trace
 
 
-def _convert(path: Path, made: Path) -> None:
-    """Let another process read the log, and say what it said if it can't."""
+def _convert(path: Path, made: Path) -> list[str]:
+    """Let another process read the log; return what its C library complained of.
+
+    Raises
+    ------
+    TraceError
+        It couldn't.
+    """
     argv = [sys.executable, "-m", "piotutor.trace.importers.darshan_log", str(path), str(made)]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=_LONG, check=False)
     except subprocess.TimeoutExpired:
-        raise TraceError(f"{path}: pydarshan doesn't come to an end with it: damaged") from None
+        raise TraceError(f"{path}: is damaged: pydarshan comes to no end with it") from None
+    lines = done.stderr.decode(errors="replace").strip().splitlines() or [""]
+    complaints = [line.removeprefix(_COMPLAINT) for line in lines if line.startswith(_COMPLAINT)]
     if done.returncode < 0:
         raise TraceError(f"{path}: is damaged: pydarshan broke down on it")
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise TraceError(f"{path}: {lines[-1] if lines else 'pydarshan cannot read it'}")
+        raise TraceError(f"{path}: {_reason(lines, complaints)}")
+    return complaints
+
+
+def _reason(lines: list[str], complaints: list[str]) -> str:
+    """Say why a log couldn't be read: the reader's last words, unless they were a follow-up."""
+    if any(line.startswith("Traceback") for line in lines):
+        return f"is damaged, or not as this pydarshan expects it: {(complaints or lines)[-1]}"
+    if complaints and not lines[-1].startswith("is damaged"):
+        return f"is damaged: {complaints[0]}"
+    return lines[-1]

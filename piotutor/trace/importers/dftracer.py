@@ -104,11 +104,11 @@ class _Log:
             elif event["cat"] in ("POSIX", "STDIO"):
                 name = plain(event["name"])
                 if name in OPS:
-                    rows.append(self._row(event, name, event["args"]))
+                    rows.append(self._row(event, name, event.get("args", {})))
                 else:
                     self.other[name] += 1
             elif event["name"] == "start" and event["cat"] == "dftracer":
-                self._begin(event, event["args"])
+                self._begin(event, event.get("args", {}))
             elif event["cat"] != "dftracer":
                 self.other[event["cat"]] += 1
         self._rows.append(np.array(rows, _ROW))
@@ -232,7 +232,7 @@ class _Log:
         moves = ((op == Op.READ) | (op == Op.WRITE)) & (stated < 0)
         stream = np.array([key[0] == "S" for key in self._files], bool)[rows["file"]]
         to = np.where(rows["place"] == 0, stated, -1)  # SEEK_SET
-        to = np.where(stream, to, rows["result"])  # lseek returns where it is
+        to = np.where(stream, to, np.maximum(rows["result"], -1))  # lseek returns it
         to = np.where(rows["call"] == self._calls.get("rewind", -1), 0, to)
         place = np.where(op == Op.OPEN, np.where(rows["append"] > 0, -1, 0), to)
         group = rows["process"].astype(np.int64) * len(self._files) + rows["file"]
@@ -247,6 +247,10 @@ class _Log:
         if self.other:
             most = ", ".join(f"{name} ({n:,})" for name, n in self.other.most_common(5))
             missing.append(f"{self.other.total():,} other events: {most}")
+        if not any(key[1:] for key in self._files):
+            missing.insert(
+                0, "files, offsets and lengths: set DFTRACER_INC_METADATA=1 to have them"
+            )
         version = self._version or "unknown"
         meta = {"tool": "dftracer", "version": version, "clock": "wall clock", "missing": missing}
         if self._command in self._names:

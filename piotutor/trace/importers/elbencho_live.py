@@ -50,15 +50,15 @@ def load(path: Path) -> Trace:
     """
     try:
         lines = list(_lines(path))
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        phases = _phases([line for line in lines if line.rank == _ALL])
+        repetition = {key: phase["repetition"] for key, phase in phases.items()}
+        workers = [line for line in lines if line.rank != _ALL] or lines
+        rows = [row for row in _rows(workers, repetition) if row[2] > 0]
+        start, end, moved, rank, op, aux = np.array(rows, np.int64).reshape(-1, 6).T
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
         raise TraceError(f"{path}: is damaged, no live CSV of elbencho: {error}") from None
     if not lines:
         raise TraceError(f"{path}: no read or write was long enough to be in it: shorten --liveint")
-    phases = _phases([line for line in lines if line.rank == _ALL])
-    repetition = {key: phase["repetition"] for key, phase in phases.items()}
-    workers = [line for line in lines if line.rank != _ALL] or lines
-    rows = [row for row in _rows(workers, repetition) if row[2] > 0]
-    start, end, moved, rank, op, aux = np.array(rows, np.int64).reshape(-1, 6).T
     made = records(len(rows), start=start, end=end, length=moved, result=moved, rank=rank, op=op)
     made["layer"], made["flags"], made["aux"] = Layer.APP, Flag.INFLATED, aux
     return Trace.from_records(made, meta=_meta(list(phases.values())))

@@ -154,6 +154,8 @@ def _last_phase(workload: Workload) -> tuple[Phase, str]:
 
 def _times(path: Path) -> np.ndarray:
     """Read when each operation began and how long it took, in seconds."""
+    if path.stat().st_size <= len(_HEADER) + 2:
+        return np.empty((0, 3))
     try:
         found = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, usecols=(0, 1, 2))
     except (ValueError, UnicodeDecodeError) as error:

@@ -162,7 +162,10 @@ def _read_text(text: str, path: Path) -> Summary:
         raise TraceError(f"{path}: is no output of IOR")
     if not rows:
         raise TraceError(f"{path}: is cut off: this output of IOR has no results")
-    ranks = int(said.get("tasks", 1)), int(said.get("clients per node", 0))
+    try:
+        ranks = int(said.get("tasks", 1)), int(said.get("clients per node", 0))
+    except ValueError as error:
+        raise TraceError(f"{path}: is damaged, or no output of IOR: {error}") from None
     return Summary(version[1], said["Command line"], *ranks, rows)
 
 
