@@ -106,8 +106,11 @@ class Bench:
     def __init__(self, base: Path, place: Path, rounds: int, mpicc: str) -> None:
         self.base, self.rounds = base, rounds
         self.program = base / "loop"
-        compiler, source = (mpicc, MPI_SOURCE) if mpicc else ("gcc", SOURCE)
-        subprocess.run([compiler, "-O2", "-o", str(self.program), str(source)], check=True)
+        command = ["gcc", str(SOURCE)]
+        if mpicc:
+            lib = Path(mpicc).absolute().parent.parent / "lib"  # PyPI's mpicc doesn't say it
+            command = [mpicc, str(MPI_SOURCE), f"-Wl,-rpath,{lib}"]
+        subprocess.run([*command, "-O2", "-o", str(self.program)], check=True)
         self.place = base / "place"  # by another name: Darshan leaves out what begins with /dev
         self.place.symlink_to(place)
 

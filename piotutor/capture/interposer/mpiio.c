@@ -283,9 +283,16 @@ static void note_nothing(struct mpi_file *file, const word a[6], struct what *wh
     (void)file, (void)a, (void)what;
 }
 
-static void note_size(struct mpi_file *file, const word a[6], struct what *what)
+static void note_new_size(struct mpi_file *file, const word a[6], struct what *what)
 {
     (void)file;
+    what->offset = (int64_t)a[1];
+}
+
+static void note_allocated(struct mpi_file *file, const word a[6], struct what *what)
+{
+    (void)file;
+    what->offset = 0;
     what->length = (int64_t)a[1];
 }
 
@@ -312,8 +319,8 @@ static void note_seek(struct mpi_file *file, const word a[6], struct what *what)
 ON_FILE(set_view, OP_SET_VIEW, FLAG_COLLECTIVE, note_view)
 ON_FILE(set_info, OP_SET_INFO, FLAG_COLLECTIVE, note_nothing)
 ON_FILE(set_atomicity, OP_SET_INFO, FLAG_COLLECTIVE, note_nothing)
-ON_FILE(set_size, OP_TRUNCATE, FLAG_COLLECTIVE, note_size)
-ON_FILE(preallocate, OP_ALLOCATE, FLAG_COLLECTIVE, note_size)
+ON_FILE(set_size, OP_TRUNCATE, FLAG_COLLECTIVE, note_new_size)
+ON_FILE(preallocate, OP_ALLOCATE, FLAG_COLLECTIVE, note_allocated)
 ON_FILE(sync, OP_SYNC, FLAG_COLLECTIVE, note_nothing)
 ON_FILE(seek, OP_SEEK, 0, note_seek)
 ON_FILE(seek_shared, OP_SEEK, FLAG_COLLECTIVE, note_nothing)

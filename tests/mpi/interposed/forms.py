@@ -114,9 +114,9 @@ def plain_forms(file):
 def beyond_the_end(file):
     size = 100_000
     file.Set_size(size)
-    did("set_size", length=size)
+    did("set_size", size)
     file.Preallocate(size)
-    did("preallocate", length=size)
+    did("preallocate", 0, size)
     status = MPI.Status()  # Open MPI 5.0 claims more than there was
     file.Read_at(size - 100, BUFFER.copy(), status)
     did("read_at", size - 100, SIZE, result=status.Get_count(MPI.BYTE))
