@@ -47,6 +47,7 @@ CALLS = {
     36: "renameat",
     37: "renameat2",
     38: "mkstemp",
+    39: "dprintf",
     64: "fopen",
     65: "freopen",
     66: "fclose",

@@ -37,7 +37,7 @@ static int is_allowed(int64_t end)
 
 static int write_zeros(int fd, int64_t start, int64_t bytes)
 {
-    static const char zeros[1 << 16];
+    static char zeros[1 << 16];
     while (bytes > 0) {
         size_t most = bytes < (int64_t)sizeof zeros ? (size_t)bytes : sizeof zeros;
         long done = syscall(SYS_pwrite64, fd, zeros, most, start);

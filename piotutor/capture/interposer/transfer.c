@@ -1,6 +1,8 @@
 /* Calls that move bytes between memory and a file. */
 #include "descriptors.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -30,23 +32,25 @@ static int64_t vector_bytes(const struct iovec *vector, int n, ssize_t got)
     return bytes;
 }
 
-/* Define a wrapper: TRANSFER(what it does, its name in the trace, its name, its parameters, its
- * arguments, the offset, the bytes asked for). */
-#define TRANSFER(what_op, called, name, parameters, arguments, where, asked) \
-    REAL(ssize_t, name, parameters) \
-    EXPORT ssize_t name parameters \
+/* Define a wrapper: MOVE(what it does, its name in the trace, its type, its name, its parameters,
+ * its arguments, the offset, the bytes asked for). */
+#define MOVE(what_op, called, type, name, parameters, arguments, where, asked) \
+    REAL(type, name, parameters) \
+    EXPORT type name parameters \
     { \
         struct descriptor *d = descriptor(fd); \
         if (likely(!d)) \
             return real_##name() arguments; \
         struct call call = call_begin(); \
-        ssize_t got = real_##name() arguments; \
+        type got = real_##name() arguments; \
         call_stop(&call); \
         struct what what = {.op = what_op, .call = CALL_##called}; \
         what.offset = where; \
         what.length = (int64_t)(asked); \
-        return transferred(&call, fd, d, got, &what); \
+        return (type)transferred(&call, fd, d, got, &what); \
     }
+#define TRANSFER(op, called, name, parameters, arguments, where, asked) \
+    MOVE(op, called, ssize_t, name, parameters, arguments, where, asked)
 
 /* clang-format off */
 TRANSFER(OP_READ, read, read, (int fd, void *buffer, size_t size), (fd, buffer, size), HERE, size)
@@ -82,6 +86,31 @@ TRANSFER(OP_READ, read, __read_chk, (int fd, void *buffer, size_t size, size_t r
 TRANSFER(OP_READ, pread, __pread_chk,
          (int fd, void *buffer, size_t size, off_t offset, size_t room),
          (fd, buffer, size, offset, room), offset, size)
+
+int __vdprintf_chk(int, int, const char *, va_list), __dprintf_chk(int, int, const char *, ...);
+MOVE(OP_WRITE, dprintf, int, vdprintf, (int fd, const char *format, va_list words),
+     (fd, format, words), HERE, got < 0 ? 0 : got)
+MOVE(OP_WRITE, dprintf, int, __vdprintf_chk,
+     (int fd, int flag, const char *format, va_list words), (fd, flag, format, words), HERE,
+     got < 0 ? 0 : got)
+
+EXPORT int dprintf(int fd, const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    int result = vdprintf(fd, format, words);
+    va_end(words);
+    return result;
+}
+
+EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+    va_list words;
+    va_start(words, format);
+    int result = __vdprintf_chk(fd, flag, format, words);
+    va_end(words);
+    return result;
+}
 
 /* Where off_t has 64 bits these are the same functions. */
 #define ALIAS(name, other, parameters) \

@@ -20,6 +20,7 @@ size_t __fread_chk(void *, size_t, size_t, size_t, FILE *);
 size_t __fread_unlocked_chk(void *, size_t, size_t, size_t, FILE *);
 char *__fgets_chk(char *, size_t, int, FILE *);
 char *__fgets_unlocked_chk(char *, size_t, int, FILE *);
+int __dprintf_chk(int, int, const char *, ...);
 int __fprintf_chk(FILE *, int, const char *, ...);
 ssize_t __getdelim(char **, size_t *, int, FILE *);
 
@@ -96,6 +97,8 @@ static void transfers(void)
     SAID(READ, preadv, "data", 11, 30, preadv(fd, two, 2, 11));
     SAID(READ, preadv, "data", 12, 30, preadv64(fd, two, 2, 12));
     SAID(READ, preadv2, "data", 13, 30, preadv64v2(fd, two, 2, 13, 0));
+    SAID(WRITE, dprintf, "data", 86, 3, dprintf(fd, "%d", 123));
+    SAID(WRITE, dprintf, "data", 89, 3, __dprintf_chk(fd, 1, "%d", 456));
     SAID(READ, pread, "data", 1040, 4096, pread(fd, buffer, 4096, 1040)); /* 8 are left */
     SAID(SEEK, lseek, "data", 1048, 0, lseek(fd, 0, SEEK_END));
     SAID(READ, read, "data", 1048, 10, read(fd, buffer, 10));
