@@ -52,7 +52,7 @@ def descent_finding(data: DescentData) -> str:
     if not data.steps:
         return "Nothing was transferred"
     layers = data.layers
-    asked = _asked(data)
+    asked = f"In one of {data.files} files, " * (data.files > 1) + _asked(data)
     if len(layers) == 1:
         return f"{asked}; nothing below was captured"
     bottom = Layer.POSIX if Layer.POSIX in layers[1:] else layers[-1]

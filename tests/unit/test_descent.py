@@ -121,6 +121,7 @@ def test_one_phase_of_one_file_is_shown_with_its_late_block_requests():
     trace = made.trace()
     data = descent_data(trace)
     assert (data.file, data.files) == ("/s/b", 2)
+    assert descent_finding(data).startswith("In one of 2 files, 1 write of 100 bytes became")
     counts = [(step.layer, step.op, step.operations) for step in data.steps]
     assert counts[:2] == [(Layer.APP, Op.WRITE, 1), (Layer.POSIX, Op.WRITE, 1)]
     assert counts[2:] == [(Layer.BLOCK, Op.WRITE, 2)]
