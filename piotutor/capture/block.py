@@ -29,11 +29,14 @@ from piotutor.trace.writer import TraceWriter
 
 PAUSE = 0.002
 """Seconds between two looks at what was traced, at least."""
+AT_ONCE = 0.2
+"""Seconds for which is read what was traced before it is looked at."""
 SHARE = 0.04
 """Of one core's time, what looking for the files' addresses may take."""
 LAST_LOOK = 1.0
 """Seconds that may be spent at the end on what was traced and not read yet."""
 _HEADER = 128
+_FAILED, _PART = int(Flag.FAILED), int(Flag.PART)
 
 
 def permitted() -> tuple[bool, str]:
@@ -181,7 +184,7 @@ class Recorder:
         while not select.select([ended], [], [], pause)[0]:
             ready, _, _ = select.select([pipe, ended], [], [])
             if pipe in ready:
-                self._read(pipe, PAUSE)
+                self._read(pipe, AT_ONCE)
                 cost = self._settle()
                 pause = max(PAUSE, cost / SHARE)
 
@@ -215,26 +218,28 @@ class Recorder:
     def _write(self, request: Request) -> None:
         """Write a record for each file that a request touches."""
         if request.op == Op.SYNC:
-            self._append(request, [Piece(-1, -1, 0, 0)])
+            self._one(request, Piece(-1, -1, 0, 0))
             return
         disk, _, address, length, _, end, _ = request
         pieces = self._where.find(disk, address, length, end)
-        for _, of_file in groupby(sorted(pieces), key=lambda piece: piece.file):
-            self._append(request, list(of_file))
         if not pieces:
             self._others += 1
-            self._other_bytes += request.length
+            self._other_bytes += length
+        elif len(pieces) == 1:
+            self._one(request, pieces[0])
+        else:
+            for _, of_file in groupby(sorted(pieces), key=lambda piece: piece.file):
+                self._append(request, list(of_file))
 
     def _append(self, request: Request, pieces: list[Piece]) -> None:
         """Write one record, and parts where a request holds pieces from here and there."""
-        flags = Flag.FAILED if request.error else 0
         whole = pieces[0]._replace(length=sum(piece.length for piece in pieces))
-        parent = self._one(request, whole, flags)
+        parent = self._one(request, whole)
         if len(pieces) > 1:
             for piece in pieces:
-                self._one(request, piece, flags | Flag.PART, parent)
+                self._one(request, piece, _PART, parent)
 
-    def _one(self, request: Request, piece: Piece, flags: int, parent: int = -1) -> int:
+    def _one(self, request: Request, piece: Piece, flags: int = 0, parent: int = -1) -> int:
         return self._writer.append(
             layer=Layer.BLOCK,
             op=request.op,
@@ -244,7 +249,7 @@ class Recorder:
             length=piece.length,
             result=request.error or piece.length,
             file=piece.file,
-            flags=flags,
+            flags=flags | _FAILED if request.error else flags,
             aux=piece.address,
             parent=parent,
         )

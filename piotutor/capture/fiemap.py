@@ -13,7 +13,7 @@ import struct
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from piotutor.capture.device import SECTOR, UnavailableError
 
 MOMENT = 1_000_000_000
-"""Nanoseconds for which the place of a file that is gone is still taken for its own."""
+"""Nanoseconds for which it is remembered where a file lay that is gone."""
 NOTES = "whereabouts"
 """Directory in a run's of notes on where files lay that were removed."""
 
@@ -195,19 +195,19 @@ def note(run_dir: Path, path: str) -> None:
         Path(part).rename(f"{part}.json")
 
 
-class Look(NamedTuple):
-    """Where files lay at some time.
+class Place(NamedTuple):
+    """Where a file lies, addresses counted from the beginning of its disk."""
 
-    Attributes
-    ----------
-    time
-        In ns of the monotonic clock; what lay there then had been there since it was written.
-    disks
-        By the disk's number.
-    """
+    disk: str
+    extents: list[Extent]
 
-    time: int
-    disks: Mapping[str, Addresses]
+
+class Gone(NamedTuple):
+    """Where a file lay until some time, in ns of the monotonic clock."""
+
+    until: int
+    disk: str
+    addresses: Addresses
 
 
 class Whereabouts:
@@ -224,44 +224,60 @@ class Whereabouts:
     def __init__(self, files: Sequence[str], notes: Path) -> None:
         self._files, self._notes = files, notes
         self._read: set[Path] = set()
-        self._before = self._now = Look(0, {})
-        self._gone: list[Look] = []
+        self._places: dict[int, Place] = {}
+        self._disks: dict[str, Addresses] = {}
+        self._gone: list[Gone] = []
 
     def refresh(self) -> None:
         """Look at every file again, and at what was noted."""
-        self._before, self._now = self._now, self._look()
-        gone = [look for look in self._gone if look.time > self._now.time - MOMENT]
+        before, self._places = self._places, self._look()
+        self._disks = {
+            disk: Addresses(
+                (file, at.extents) for file, at in self._places.items() if at.disk == disk
+            )
+            for disk in {place.disk for place in self._places.values()}
+        }
+        now = time.monotonic_ns()
+        gone = [past for past in self._gone if past.until > now - MOMENT]
+        gone += [
+            _past(file, place, now) for file, place in before.items() if self._left(file, place)
+        ]
         for path in set(self._notes.glob("*.json")) - self._read:
             self._read.add(path)
             gone.append(self._noted(json.loads(path.read_text())))
-        self._gone = sorted(gone, key=lambda look: look.time)
+        self._gone = sorted(gone, key=lambda past: past.until)
 
     def find(self, disk: str, address: int, length: int, when: int) -> list[Piece]:
-        """Return the parts of a request that belonged to the files when it was done.
+        """Return the parts of a request that belonged to the files when it was done."""
+        known = [past.addresses for past in self._gone if past.disk == disk and past.until >= when]
+        if disk in self._disks:
+            known.append(self._disks[disk])
+        return next(filter(None, (addresses.find(address, length) for addresses in known)), [])
 
-        A file that was there a moment before is taken to have been there still: later its place
-        may be someone else's.
-        """
-        looks = [look for look in self._gone if look.time >= when] + [self._now]
-        if self._before.time > when - MOMENT:
-            looks.append(self._before)
-        known = (look.disks[disk].find(address, length) for look in looks if disk in look.disks)
-        return next(filter(None, known), [])
-
-    def _look(self) -> Look:
-        disks: dict[str, list[tuple[int, list[Extent]]]] = {}
+    def _look(self) -> dict[int, Place]:
+        places = {}
         for index, path in enumerate(self._files):
             with suppress(OSError, UnavailableError):
                 disk = disk_of(path)
-                there = (index, _moved(extents(path), disk.start))
-                disks.setdefault(disk.number, []).append(there)
-        addresses = {number: Addresses(files) for number, files in disks.items()}
-        return Look(time.monotonic_ns(), addresses)
+                places[index] = Place(disk.number, _moved(extents(path), disk.start))
+        return places
 
-    def _noted(self, about: dict[str, Any]) -> Look:
+    def _left(self, file: int, place: Place) -> bool:
+        """Say whether a file isn't any more where it was: removed, replaced or cut."""
+        if not place.extents:
+            return False
+        known = self._disks.get(place.disk)
+        found = known.find(place.extents[0].address, 1) if known else []
+        return not any(piece.file == file for piece in found)
+
+    def _noted(self, about: dict[str, Any]) -> Gone:
         held = _moved((Extent(*extent) for extent in about["extents"]), about["start"])
         file = self._files.index(about["path"])
-        return Look(about["time"], {about["number"]: Addresses([(file, held)])})
+        return _past(file, Place(about["number"], held), about["time"])
+
+
+def _past(file: int, place: Place, until: int) -> Gone:
+    return Gone(until, place.disk, Addresses([(file, place.extents)]))
 
 
 def _moved(found: Iterable[Extent], start: int) -> list[Extent]:

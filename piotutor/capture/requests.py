@@ -12,6 +12,7 @@ Source: the kernel's include/trace/events/block.h, ``blk_fill_rwbs`` in kernel/t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ BIOS = ("block/block_bio_queue", "block/block_bio_complete")
 _LINE = re.compile(
     rb"CPU:\d+ \[LOST (\d+) EVENTS\]"
     rb"|\[\d{3,}\] +(?:\S+ +)?(\d+)\.(\d{6}): block_(?:rq|bio)_(issue|queue|complete): "
-    rb"(\d+),(\d+) (\w+) (?:\d+ )?(?:\([^)\n]*\) )?(\d+) \+ (\d+)(?:.* \[(-?\d+)\]$)?",
+    rb"(\d+,\d+) (\w+) (?:\d+ )?(?:\([^)\n]*\) )?(\d+) \+ (\d+)(?:.* \[(-?\d+)\]$)?",
     re.MULTILINE,
 )
 _NOWHERE = -1
@@ -72,7 +73,7 @@ class Requests:
     def __init__(self) -> None:
         self.lost = 0
         self._rest = b""
-        self._flying: dict[tuple[str, int], tuple[Op, int, int]] = {}
+        self._flying: dict[tuple[bytes, int], tuple[Op, int, int]] = {}
 
     def feed(self, text: bytes) -> list[Request]:
         """Return the requests that are done, in the order in which they were.
@@ -82,16 +83,13 @@ class Requests:
         text : bytes
             What the tracer said next; it may end within a line.
         """
-        whole, newline, rest = (self._rest + text).rpartition(b"\n")
-        self._rest = rest
-        done = []
-        for found in _LINE.finditer(whole + newline):
-            if found[1]:
-                self._lose(int(found[1]))
+        whole, newline, self._rest = (self._rest + text).rpartition(b"\n")
+        done: list[Request] = []
+        for found in _LINE.findall(whole + newline):
+            if found[0]:
+                self._lose(int(found[0]))
             else:
-                request = self._take(found)
-                if request is not None:
-                    done.append(request)
+                self._take(found, done)
         return done
 
     def _lose(self, events: int) -> None:
@@ -99,30 +97,39 @@ class Requests:
         self.lost += events + len(self._flying)
         self._flying.clear()
 
-    def _take(self, found: re.Match[bytes]) -> Request | None:
-        """Note an issue; return what a completion completes."""
-        _, seconds, micro, what, major, minor, rwbs, sector, sectors, error = found.groups()
+    def _take(self, found: Sequence[bytes], done: list[Request]) -> None:
+        """Note an issue; add what a completion completes."""
+        _, seconds, micro, what, disk, rwbs, sector, sectors, error = found
         count = int(sectors)
         op = op_of(rwbs, count)
         if op is None:
-            return None
-        disk = f"{int(major)}:{int(minor)}"
-        now = int(seconds) * 1_000_000_000 + int(micro) * 1000
-        first = _NOWHERE if op == Op.SYNC else int(sector)
-        if what != b"complete":
+            return
+        now = int(seconds + micro) * 1000
+        first = _NOWHERE if op is Op.SYNC else int(sector)
+        if what == b"complete":
+            self._complete(disk, first, count, now, int(error or 0), done)
+        else:
             self._flying[disk, first] = op, count, now
-            return None
-        return self._complete(disk, first, count, now, int(error or 0))
 
-    def _complete(self, disk: str, first: int, count: int, now: int, error: int) -> Request | None:
+    def _complete(
+        self, disk: bytes, first: int, count: int, now: int, error: int, done: list[Request]
+    ) -> None:
         """Pair a completion, maybe of the first part of a request only, with its issue."""
-        if (disk, first) not in self._flying:  # issued before we looked
-            return None
-        op, asked, since = self._flying.pop((disk, first))
+        issued = self._flying.pop((disk, first), None)
+        if issued is None:  # before we looked
+            return
+        op, asked, since = issued
         if 0 < count < asked:
             self._flying[disk, first + count] = op, asked - count, since
-        address = _NOWHERE if op == Op.SYNC else first * SECTOR
-        return Request(disk, op, address, count * SECTOR, since, max(since, now), error)
+        address = first * SECTOR if count else _NOWHERE
+        end = now if now > since else since
+        done.append(Request(_number(disk), op, address, count * SECTOR, since, end, error))
+
+
+@lru_cache(maxsize=256)
+def _number(disk: bytes) -> str:
+    """Write a disk's number as /sys does."""
+    return disk.decode().replace(",", ":")
 
 
 @lru_cache(maxsize=256)
