@@ -27,7 +27,7 @@ from piotutor.trace.record import RECORD, pack_aux
 from piotutor.workload import Workload, options
 
 full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-COMMANDS = ("doctor", "run", "pattern", "report", "import", "export", "lab")
+COMMANDS = ("doctor", "run", "trace", "pattern", "report", "import", "export", "lab")
 
 
 @pytest.fixture

@@ -30,6 +30,27 @@ def records(count, *, ranks=4, size=4096, op=Op.WRITE, gap=10 * US, took=5 * US)
     return made
 
 
+def test_the_top_layer_stands_for_an_application_that_recorded_nothing():
+    """A program that isn't ours, or an imported trace: the views show its highest layer."""
+    made = records(8)
+    made["layer"], made["offset"][3] = Layer.POSIX, -1
+    opens = records(2, op=Op.OPEN)
+    opens["layer"], opens["start"] = Layer.POSIX, 10**9 - US
+    samples = records(2, op=Op.SAMPLE)
+    samples["layer"] = Layer.POSIX
+    trace = Trace.from_records(np.concatenate([opens, samples, made]))
+    shown = frames.as_application(trace)
+    assert len(frames.calls(trace.records)) == 0
+    assert len(frames.calls(shown.records)) == 8
+    assert len(frames.extents(shown.records)) == 7  # where the eighth lies isn't known
+    assert (shown.records["layer"][shown.records["op"] == Op.SAMPLE] == Layer.POSIX).all()
+    (span,) = frames.phase_spans(shown.records, 10**9)
+    assert (span["name"], span["bytes"]) == ("write", 8 * 4096)
+    assert Scene.of_trace(shown).ranks == 4
+    own = Trace.from_records(records(8))
+    assert frames.as_application(own) is own
+
+
 def test_events_keep_every_number():
     columns = frames.event_columns(frames.extents(records(8, size=47008)), 10**9)
     assert columns["offset"].tolist() == [n * 47008 for n in range(8)]

@@ -182,3 +182,49 @@ def test_reads_are_told_from_writes():
 
 def test_dropped_is_that_of_the_trace():
     assert metrics.dropped(Trace.from_records(np.empty(0, RECORD), dropped=4)) == 4
+
+
+def below(op, start, end, **fields):
+    return record(op, start, end, **{"layer": Layer.POSIX, "file": 0} | fields)
+
+
+def test_the_top_layer_is_the_highest_that_moved_bytes():
+    opened = record(Op.OPEN, 0, 1)  # by an application that then moved nothing
+    posix = below(Op.WRITE, 2, 3, offset=0, length=5)
+    sample = below(Op.SAMPLE, 0, 0)
+    mpiio = below(Op.READ, 1, 4, offset=0, length=5, layer=Layer.MPIIO)
+    assert metrics.top_layer(trace_of(opened, posix, sample)) == Layer.POSIX
+    assert metrics.top_layer(trace_of(posix, mpiio)) == Layer.MPIIO
+    assert metrics.top_layer(trace_of(posix, mpiio, write(0, 1))) == Layer.APP
+    assert metrics.top_layer(trace_of()) == metrics.top_layer(trace_of(sample)) == Layer.APP
+    assert metrics.transfers(trace_of(posix, mpiio)).tolist() == [True, False]
+
+
+def test_phases_of_a_program_without_an_application():
+    """From the open before to the close after the transfers of one kind, over all ranks."""
+    trace = trace_of(
+        below(Op.OPEN, 0, 1, file=7),  # another file
+        below(Op.OPEN, 2, 3),
+        below(Op.OPEN, 3, 4, rank=1),
+        below(Op.WRITE, 5, 6, offset=0, length=10),
+        below(Op.WRITE, 5, 9, offset=10, length=20, rank=1),
+        below(Op.WRITE, 6, 7, offset=0, length=5, flags=Flag.PART),
+        below(Op.CLOSE, 10, 11),
+        below(Op.CLOSE, 11, 14, rank=1),
+        below(Op.OPEN, 20, 21),
+        below(Op.READ, 22, 23, offset=0, length=30),
+        below(Op.CLOSE, 24, 25),
+        below(Op.CLOSE, 30, 31, file=7),
+    )
+    written, read = metrics.phases(trace)
+    assert (written.op, written.bytes, written.operations) == ("write", 30, 2)
+    assert (written.start, written.end) == (2 * MS, 14 * MS)
+    assert (read.op, read.bytes, read.operations) == ("read", 30, 1)
+    assert (read.start, read.end) == (20 * MS, 25 * MS)
+    assert read.latency.max == 0.001
+
+
+def test_phases_of_what_strace_saw_have_no_latency():
+    trace = trace_of(below(Op.WRITE, 0, 5, offset=0, length=10, flags=Flag.INFLATED))
+    (phase,) = metrics.phases(trace)
+    assert (phase.latency, phase.operations, phase.seconds) == (None, 1, 0.005)
