@@ -85,6 +85,11 @@ class Run:
         return dict(self.result["environment"])
 
     @property
+    def hints(self) -> dict[str, Any]:
+        """What was asked of MPI-IO (``requested``), what it ``echoed``, and what is ``verified``."""
+        return dict(self.result["hints"])
+
+    @property
     def output(self) -> str:
         """What the ranks printed."""
         return read_output(self.dir)

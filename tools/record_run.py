@@ -49,7 +49,8 @@ def thinned(trace: Trace) -> Trace:
         places = np.flatnonzero((records["op"] == Op.SAMPLE) & (records["layer"] == layer))
         keep[places[np.linspace(0, len(places) - 1, SAMPLES).astype(int)]] = True
     kept = records[keep].copy()
-    kept["parent"] = -1
+    place = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
+    kept["parent"] = place[kept["parent"]]
     return Trace(kept, trace.files, trace.dropped, trace.provenance, trace.meta)
 
 
@@ -59,9 +60,12 @@ def record(lesson: str, host: str) -> None:
     walked = asyncio.run(walk(source))
     for name, run in walked.runs.items():
         slim = SimpleNamespace(
-            trace=thinned(run.trace), workload=run.workload, environment=run.environment
+            trace=thinned(run.trace),
+            workload=run.workload,
+            environment=run.environment,
+            hints=run.hints,
         )
-        path = recorded.save(slim, lesson, name, host=host)
+        path = recorded.save(slim, lesson, name, host=host, h5map=walked.maps.get(name))
         print(f"{path.name}: {len(slim.trace)} records, {path.stat().st_size:,} bytes")
 
 

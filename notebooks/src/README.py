@@ -20,6 +20,7 @@
 # | [00 · Know your lab](00_know_your_lab.ipynb) | Who wrote this byte? | 20 |
 # | [01 · What did you measure?](01_what_did_you_measure.ipynb) | Was it the disk, or memory? | 25 |
 # | [04 · The language of patterns](04_the_language_of_patterns.ipynb) | Which bytes are mine? | 45 |
+# | [07 · MPI-IO](07_mpi_io.ipynb) | How many system calls is one write? | 25 |
 #
 # The words of the trade are in the [glossary](glossary.ipynb).
 #

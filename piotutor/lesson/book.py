@@ -7,16 +7,21 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from piotutor.capture.h5map import AddressMap, h5map
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.lesson import course, journal, recorded
 from piotutor.lesson.ballot import Ballot
 from piotutor.lesson.blind import Blind, shuffled
 from piotutor.lesson.comparison import Comparison
+from piotutor.lesson.counts import CountsTable, HintsTable, counts
 from piotutor.lesson.eviction import Eviction
 from piotutor.lesson.evidence import EvidenceTable, evidence
+from piotutor.lesson.moves import MovesTable, moves, of_data
+from piotutor.lesson.program import Program
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
 from piotutor.lesson.scratch import Scratch
+from piotutor.trace import Op
 from piotutor.workload import Workload
 
 
@@ -32,6 +37,8 @@ class Lesson:
     ----------
     runs
         What was run so far, by name.
+    maps
+        Address maps of the HDF5 files that runs left behind, by the runs' names.
 
     Raises
     ------
@@ -49,6 +56,7 @@ class Lesson:
     def __init__(self, name: str) -> None:
         self.content = course.load(name)
         self.runs: dict[str, Any] = {}
+        self.maps: dict[str, AddressMap] = {}
         self._ballots = {q.name: Ballot(name, q) for q in self.content.questions}
         self._scratch: Scratch | None = None
 
@@ -90,7 +98,7 @@ class Lesson:
         for ballot in self._ballots.values():
             ballot.lock()
 
-    async def watch(self, workload: Workload, name: str, **options: Any) -> Any:
+    async def watch(self, workload: Workload | Program, name: str, **options: Any) -> Any:
         """Lock what the run will answer, run it for real, and show it while it runs.
 
         Where it can't run here, the reason is said and the recorded run of that name is shown
@@ -99,7 +107,7 @@ class Lesson:
         Parameters
         ----------
         workload
-            What to run.
+            What to run: a workload, or one of `program`, which is shown when it is over.
         name
             What the run is called in this lesson, and its recorded twin.
         **options
@@ -110,14 +118,16 @@ class Lesson:
         Run or Recorded
             Both have a `trace`, a `workload` and an `environment`.
         """
-        from piotutor.live import watch
-
         for question in self.content.answered_by(name):
             self._ballots[question].lock()
         try:
-            run: Any = await watch(workload, **options)
+            run: Any = await _watched(workload, **options)
+            if path := _hdf5_file(workload):
+                self.maps[name] = h5map(path)
         except PiotutorError as reason:
             run = self._instead(name, reason, options.get("views", ("access_map",)))
+            if run.h5map is not None:
+                self.maps[name] = run.h5map
         self.runs[name] = run
         return run
 
@@ -163,6 +173,83 @@ class Lesson:
         """Return a table of what runs of this lesson left behind; no speed is in it."""
         return EvidenceTable({name: evidence(self._run(name).trace) for name in names})
 
+    def counts(self, *names: str) -> CountsTable:
+        """Return a table of what became of the writes of runs of this lesson, layer by layer."""
+        runs = {name: self._run(name) for name in names}
+        return CountsTable({name: counts(run.trace, run.workload) for name, run in runs.items()})
+
+    def hints(self, name: str) -> HintsTable:
+        """Say what was asked of MPI-IO in a run, what it answered, and whether it is so."""
+        return HintsTable(self._run(name).hints)
+
+    async def attempt(self, workload: Workload, **changes: Any) -> Any:
+        """Run a workload with a learner's changes, as evidence for a check.
+
+        Returns
+        -------
+        Run or None
+            None while a change is still open (``...``), and where it can't run.
+        """
+        from piotutor.runner import run
+
+        if any(value is ... for value in changes.values()):
+            return None
+        try:
+            return await run(workload.replace(**changes))
+        except PiotutorError:
+            return None
+
+    def program(self, name: str, *words: object, ranks: int | None = None) -> Program:
+        """Return a short program of this course, to be run by `watch`; it shows its source.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        *words
+            Its arguments, behind the file, which lies in `scratch`.
+        ranks
+            How many ranks MPI starts; without it, it is one process without MPI.
+        """
+        return Program(name, self.scratch / f"{name}.h5", tuple(map(str, words)), ranks)
+
+    def h5map(self, name: str, *, op: str | None = None, **options: Any) -> Any:
+        """Draw what each byte is of the HDF5 file that a run left behind.
+
+        Parameters
+        ----------
+        name
+            The run.
+        op
+            ``write`` or ``read``: lay these calls of the run over the map.
+        **options
+            For `piotutor.h5map`.
+        """
+        from piotutor.plots.address_map import h5map as drawn
+
+        run = self._run(name)
+        if op is not None:
+            options |= {"trace": run.trace, "op": op}
+        return drawn(self._map(name), note=getattr(run, "stamp", ""), **options)
+
+    def moves(self, *names: str, op: str = "write", by: str = "run") -> MovesTable:
+        """Return a table of what HDF5, MPI-IO and the system were called for in runs.
+
+        Parameters
+        ----------
+        *names
+            The runs, whose files were HDF5's.
+        op
+            ``write`` or ``read``.
+        by
+            ``run``: one line for each, the metadata left out; ``dataset``: a line for each of one
+            run's datasets, and one for the metadata.
+        """
+        found = {n: moves(self._run(n).trace, self._map(n), Op[op.upper()]) for n in names}
+        if by == "dataset" and len(names) == 1:
+            return MovesTable(by, found[names[0]])
+        return MovesTable("run", {name: of_data(each) for name, each in found.items()})
+
     def evict(self, path: str | Path) -> Eviction:
         """Put a file out of memory, look whether it is gone, and say so."""
         return Eviction(Path(path))
@@ -192,6 +279,12 @@ class Lesson:
             raise UsageError(f"the run {name!r} isn't there yet: make it, with its cell above")
         return self.runs[name]
 
+    def _map(self, name: str) -> AddressMap:
+        self._run(name)
+        if name not in self.maps:
+            raise UsageError(f"the run {name!r} left no HDF5 file behind")
+        return self.maps[name]
+
     def _ballot(self, question: str) -> Ballot:
         if question not in self._ballots:
             raise UsageError(
@@ -212,3 +305,22 @@ class Lesson:
         return (
             f"<p><strong>{self.name} · {escape(self.content.title)}</strong> {self._progress}</p>"
         )
+
+
+async def _watched(workload: Workload | Program, **options: Any) -> Any:
+    """Run a workload with its live view, or a program with its replay behind it."""
+    from piotutor.live import replay, watch
+
+    if isinstance(workload, Workload):
+        return await watch(workload, **options)
+    run = await workload.run()
+    show: Any = importlib.import_module("IPython.display")
+    show.display(replay(run, **options))
+    return run
+
+
+def _hdf5_file(workload: Workload | Program) -> str | Path | None:
+    """Return the HDF5 file that stays behind, if one does."""
+    if isinstance(workload, Program):
+        return workload.file
+    return workload.test_file if workload.api == "HDF5" and workload.keep else None

@@ -7,12 +7,13 @@ on what kind of host and on which day it was made, and never name that host.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from piotutor.capture.h5map import AddressMap
 from piotutor.errors import UsageError
 from piotutor.trace import Trace
 from piotutor.workload import Workload
@@ -30,20 +31,26 @@ class Recorded:
     trace
         Every record of it; all plots accept it.
     workload
-        What was asked for.
+        What was asked for; None where a program of the course ran.
     environment
         MPI, MPI-IO driver and so on, as far as it was kept.
     host
         The kind of machine, never its name.
     day
         The date of the run, ``YYYY-MM-DD``.
+    hints
+        What was asked of MPI-IO, what it answered, and how that was judged.
+    h5map
+        What each byte was of the HDF5 file that it left behind, if there was one.
     """
 
     trace: Trace
-    workload: Workload
+    workload: Workload | None
     environment: dict[str, Any]
     host: str
     day: str
+    hints: dict[str, Any] = field(default_factory=dict)
+    h5map: AddressMap | None = None
 
     @property
     def stamp(self) -> str:
@@ -77,21 +84,34 @@ def load(lesson: str, name: str) -> Recorded:
         )
     trace = Trace.load(path)
     meta = trace.meta
-    workload = Workload.from_dict(meta["workload"])
-    return Recorded(trace, workload, meta["environment"], **meta["recorded"])
+    workload = Workload.from_dict(meta["workload"]) if meta["workload"] else None
+    found = AddressMap.from_dict(meta["h5map"]) if meta.get("h5map") else None
+    hints = meta.get("hints", {})
+    stamp = meta["recorded"]
+    return Recorded(trace, workload, meta["environment"], **stamp, hints=hints, h5map=found)
 
 
-def save(run: Any, lesson: str, name: str, *, host: str, directory: Path = DATA) -> Path:
+def save(
+    run: Any,
+    lesson: str,
+    name: str,
+    *,
+    host: str,
+    h5map: AddressMap | None = None,
+    directory: Path = DATA,
+) -> Path:
     """Keep a finished run as a recorded one.
 
     Parameters
     ----------
     run
-        A run with a trace, a workload and an environment.
+        A run with a trace, a workload or none, an environment and hints.
     lesson, name
         Where it belongs: ``04`` and ``segments``.
     host
         The kind of machine, such as "2-core Linux virtual machine, ext4".
+    h5map
+        Of the HDF5 file that it left behind.
     directory
         Where the file is written.
 
@@ -103,9 +123,11 @@ def save(run: Any, lesson: str, name: str, *, host: str, directory: Path = DATA)
     day = date.today().isoformat()
     environment = {key: run.environment[key] for key in _KEPT if key in run.environment}
     meta = {
-        "workload": run.workload.replace(test_file=None).to_dict(),
+        "workload": run.workload and run.workload.replace(test_file=None).to_dict(),
         "environment": environment | {"host": f"{host} (recorded {day})"},
         "recorded": {"host": host, "day": day},
+        "hints": run.hints,
+        "h5map": h5map and h5map.to_dict(),
     }
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{lesson}-{name}.piot"
@@ -115,5 +137,9 @@ def save(run: Any, lesson: str, name: str, *, host: str, directory: Path = DATA)
 
 
 def _anonymous(trace: Trace, meta: Mapping[str, Any]) -> Trace:
-    files = [f"data{number}" for number in range(len(trace.files))]
+    known = (meta["h5map"] or {}).get("name")
+    files = [
+        name if (name := PurePath(file).name) == known else f"data{number}"
+        for number, file in enumerate(trace.files)
+    ]
     return Trace(trace.records, files, trace.dropped, trace.provenance, dict(meta))

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def trace(*rows):
 
 class FakeRun:
     workload = WORKLOAD.replace(test_file="/secret/data")
+    hints: ClassVar = {"requested": {"cb_nodes": "2"}, "echoed": {}, "verified": {}}
 
     def __init__(self, *rows):
         place = {"mpi": "MPICH", "filesystem": "ext4", "host": "secret", "path": "/secret"}
@@ -221,6 +223,7 @@ def test_a_recorded_run_keeps_no_name_of_the_machine(tmp_path):
     assert len(again) == 4
     assert again.meta["environment"]["host"].startswith("2-core machine (recorded 20")
     assert Workload.from_dict(again.meta["workload"]) == WORKLOAD
+    assert again.meta["hints"] == FakeRun.hints
 
 
 def test_a_recorded_run_that_is_not_there_is_refused_by_name():

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from piotutor import pattern
 from piotutor.errors import UsageError
-from piotutor.lesson import Evidence, Status, check, course, journal
+from piotutor.kernels.hints import judge_hints
+from piotutor.lesson import Evidence, Status, check, course, journal, recorded
 from piotutor.lesson.answers import numbers
 from piotutor.lesson.blind import Blind
-from piotutor.lesson.course import memory, patterns
+from piotutor.lesson.counts import CountsTable, HintsTable, counts
+from piotutor.lesson.course import layers, memory, patterns
 from piotutor.lesson.verdict import Point, judge, unanswered
+from piotutor.trace import RECORD, Layer, Op, Trace
 
 MIB = 1 << 20
 
@@ -254,3 +260,127 @@ def test_each_lesson_has_misconceptions_with_answers(name):
         assert sum(option.misconception is None for option in question.options) == 1
         assert question.name in content.answers
     assert all(check.startswith(f"{name}.") for check in content.checks)
+
+
+def written(ranks, *, app=False):
+    """Make a run whose ranks wrote in system calls, or of which only the application is known."""
+    rows = []
+    for rank in ranks:
+        row = np.zeros((), RECORD)
+        row["layer"], row["op"], row["rank"] = Layer.APP if app else Layer.POSIX, Op.WRITE, rank
+        row["result"] = row["length"] = 4096
+        rows.append(row)
+    trace = Trace.from_records(np.array(rows, RECORD))
+    return SimpleNamespace(
+        trace=trace, workload=layers.COLUMNS, environment={"mpi_io_driver": "UFS: Generic"}
+    )
+
+
+class TestSystemCalls:
+    RIGHT: ClassVar = {"independent": 512, "sieving": 64, "collective": 8}
+
+    def test_the_right_ones(self, state):
+        assert check("07.pwrites", self.RIGHT).status is Status.RIGHT
+
+    @pytest.mark.parametrize(
+        ("name", "said", "why"),
+        [
+            ("independent", 128, "four ranks"),
+            ("independent", 4, "MPI-IO calls"),
+            ("sieving", 16, "one rank's"),
+            ("sieving", 32, "512 KiB"),
+            ("sieving", 5, "The rule is ceil(extent / buffer)"),
+            ("collective", 1, "large buffer"),
+            ("collective", 4, "one aggregator's"),
+            ("collective", "eight", "The rule is 2 aggregators"),
+            ("collective", True, "not True"),
+        ],
+    )
+    def test_each_slip_is_told_what_it_is(self, state, name, said, why):
+        verdict = check("07.pwrites", self.RIGHT | {name: said})
+        assert verdict.status is Status.NOT_YET
+        assert why in told(verdict)
+        assert [point.ok for point in verdict.points].count(True) == 2
+
+    @pytest.mark.parametrize("answer", [512, {"independent": 512}, [512, 64, 8]])
+    def test_something_else_is_told_what_is_wanted(self, state, answer):
+        assert "one number to each" in told(check("07.pwrites", answer))
+
+
+class TestHints:
+    def test_the_right_one_is_right_where_four_ranks_wrote(self, state):
+        for hints in ("cb_config_list=*:4", "cb_nodes=4,cb_config_list=*:*"):
+            assert check("07.hint", hints, written(range(4))).status is Status.RIGHT
+
+    @pytest.mark.parametrize(
+        ("hints", "why"),
+        [
+            ("cb_nodes=4", "cb_nodes can't raise the number"),
+            ("cb_config_list=*:2", "2 of the 4"),
+            ("cb_config_list=*:4,cb_nodes=3", "3 of the 4"),
+            ("cb_config_list=*:4,romio_cb_write=disable", "switches collective buffering off"),
+            ("cb_confg_list=*:4", "did you mean cb_config_list"),
+            ("four", "can't be read"),
+            (4, "can't be read"),
+        ],
+    )
+    def test_wrong_ones_are_told_why(self, state, hints, why):
+        verdict = check("07.hint", hints)
+        assert verdict.status is Status.NOT_YET
+        assert why in told(verdict)
+
+    def test_a_run_in_which_others_wrote_is_no_proof(self, state):
+        verdict = check("07.hint", "cb_config_list=*:4", written([0, 0]))
+        assert verdict.status is Status.NOT_YET
+        assert "1 of 4" in told(verdict)
+
+    def test_without_counts_it_is_inconclusive(self, state):
+        for run in (None, written(range(4), app=True)):
+            verdict = check("07.hint", "cb_config_list=*:4", run)
+            assert verdict.status is Status.INCONCLUSIVE
+
+    def test_another_mpi_io_is_never_a_false_fail(self, state):
+        run = written([0])
+        run.environment = {"mpi_io_driver": "unknown"}
+        assert check("07.hint", "cb_config_list=*:4", run).status is Status.INCONCLUSIVE
+
+
+class TestCounts:
+    def test_layers_that_nobody_saw_are_unknown(self):
+        found = counts(written(range(4), app=True).trace, layers.COLUMNS)
+        assert (found.pieces, found.foretold, found.calls) == (256, 32, None)
+        assert found.writes is found.reads is found.locks is found.written is None
+        assert repr(CountsTable({"a": found})).count("unknown here") == 6
+        assert "unknown here" in CountsTable({"<a>": found})._repr_html_()
+        assert "&lt;a&gt;" in CountsTable({"<a>": found})._repr_html_()
+
+    def test_system_calls_are_counted(self):
+        found = counts(written([0, 0, 2]).trace, layers.COLUMNS)
+        assert (found.writes, found.writers, found.written) == (3, 2, 3 * 4096)
+        assert layers.system_calls(written([0, 0, 2])) == 3
+
+    def test_what_the_rules_do_not_cover_is_unknown(self):
+        found = counts(written([0]).trace, layers.COLUMNS.replace(file_per_process=True))
+        assert found.foretold is None
+
+    def test_a_hint_echoed_is_told_from_one_obeyed(self):
+        table = HintsTable(judge_hints({"striping_factor": "4"}, {"striping_factor": "4"}))
+        assert "can't tell" in repr(table)
+        ufs = {"striping_factor": "4", "romio_filesystem_type": "UFS: <all>"}
+        table = HintsTable(judge_hints({"striping_factor": "4"}, ufs))
+        assert "obeyed: no" in repr(table)
+        assert "UFS: &lt;all&gt;" in table._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("pieces", 256), ("sieved", 32), ("together", 1), ("domains", 16), ("echoed", 2)],
+)
+def test_the_recorded_runs_of_lesson_07_are_as_its_text_says(name, expected):
+    run = recorded.load("07", name)
+    found = counts(run.trace, run.workload)
+    assert found.writes == found.foretold == expected
+    assert found.calls == 4
+    assert layers.TOGETHER.right.value == 1
+    parent = run.trace.column("parent")
+    assert (parent[run.trace.where(layer=Layer.POSIX, op=Op.WRITE)] >= 0).all()

@@ -15,6 +15,7 @@ COURSE = {
     "00": "piotutor.lesson.course.lab",
     "01": "piotutor.lesson.course.memory",
     "04": "piotutor.lesson.course.patterns",
+    "07": "piotutor.lesson.course.layers",
 }
 
 Check = Callable[..., Iterable[Point]]

@@ -1,0 +1,166 @@
+"""What became of a run's writes on their way down, as numbers side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from piotutor import metrics, twophase
+from piotutor.errors import UsageError
+from piotutor.trace import Flag, Layer, Op, Trace
+from piotutor.units import format_size
+from piotutor.workload import Workload
+
+_HEADINGS = {
+    "pieces": "pieces asked for",
+    "calls": "MPI-IO calls",
+    "foretold": "system calls, by the rule",
+    "writes": "system calls that write",
+    "reads": "that read",
+    "locks": "that lock",
+    "writers": "ranks that write",
+    "written": "written by them",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """The writes of one run, layer by layer; None is unknown, not nothing.
+
+    Attributes
+    ----------
+    pieces
+        Ranges of the file that the ranks asked to be written.
+    calls
+        Calls of MPI-IO that write, by all ranks.
+    foretold
+        System calls that write, by the rules of `piotutor.twophase`.
+    writes, reads, locks
+        System calls, by all ranks.
+    writers
+        Ranks that made system calls that write.
+    written
+        Bytes that these wrote.
+    """
+
+    pieces: int
+    calls: int | None
+    foretold: int | None
+    writes: int | None
+    reads: int | None
+    locks: int | None
+    writers: int | None
+    written: int | None
+
+    @property
+    def row(self) -> list[str]:
+        """The numbers as they are shown in a table."""
+        return [_cell(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def counts(trace: Trace, workload: Workload) -> Counts:
+    """Count a run that wrote."""
+    seen = captured(trace)
+    writes = metrics.transfers(trace, Op.WRITE, Layer.POSIX)
+    calls = np.count_nonzero(metrics.transfers(trace, Op.WRITE, Layer.MPIIO))
+    return Counts(
+        pieces=workload.total_bytes // workload.transfer_size,
+        calls=int(calls) or None,
+        foretold=_foretold(workload),
+        writes=_number(trace, Op.WRITE) if seen else None,
+        reads=_number(trace, Op.READ) if seen else None,
+        locks=_number(trace, Op.LOCK) if seen else None,
+        writers=len(np.unique(trace.column("rank")[writes])) if seen else None,
+        written=int(trace.column("result")[writes].sum()) if seen else None,
+    )
+
+
+def captured(trace: Trace) -> bool:
+    """Say whether system calls were recorded."""
+    return bool(trace.where(layer=Layer.POSIX, op=(*metrics.TRANSFERS, Op.OPEN)).any())
+
+
+def _number(trace: Trace, op: Op) -> int:
+    return int(np.count_nonzero(trace.where(layer=Layer.POSIX, op=op, without=Flag.PART)))
+
+
+def _foretold(workload: Workload) -> int | None:
+    try:
+        return sum(twophase.writes(workload))
+    except UsageError:
+        return None
+
+
+@dataclass(frozen=True)
+class CountsTable:
+    """Counts of several runs under their names; in a notebook it shows itself."""
+
+    found: dict[str, Counts]
+
+    def __repr__(self) -> str:
+        rows = [("run", *_HEADINGS.values()), *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th scope='col'>{text}</th>" for text in ("run", *_HEADINGS.values()))
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(name)}</th><td>{'</td><td>'.join(cells)}</td></tr>"
+            for name, *cells in self._rows()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(name, *found.row) for name, found in self.found.items()]
+
+
+def _cell(name: str, value: int | None) -> str:
+    if value is None:
+        return "unknown here"
+    return format_size(value) if name == "written" else f"{value:,}"
+
+
+@dataclass(frozen=True)
+class HintsTable:
+    """What was asked of MPI-IO by hints, what it answered, and whether that is so."""
+
+    found: dict[str, Any]
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        asked = self.found.get("requested", {})
+        echoed, judged = self.found.get("echoed", {}), self.found.get("verified", {})
+        rows = []
+        for name, value in asked.items():
+            verdict = judged.get(name, {})
+            obeyed = {True: "yes", False: "no"}.get(verdict.get("obeyed"), "can't tell")
+            rows.append(
+                (
+                    f"{name}={value}",
+                    echoed.get(name, "nothing"),
+                    obeyed,
+                    str(verdict.get("why", "")),
+                )
+            )
+        driver = echoed.get("romio_filesystem_type", "it doesn't say")
+        return [*rows, ("(nothing asked)", driver, "", "the driver that serves this file")]
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{asked}: answered {answer}; obeyed: {obeyed} ({why})"
+            for asked, answer, obeyed, why in self._rows()
+        )
+
+    def _repr_html_(self) -> str:
+        heads = ("you asked", "the file answers", "obeyed", "why")
+        head = "".join(f"<th scope='col' style='text-align:left'>{text}</th>" for text in heads)
+        rows = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{escape(c)}</td>" for c in row) + "</tr>"
+            for row in self._rows()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
