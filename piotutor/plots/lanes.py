@@ -284,7 +284,7 @@ def _lane(
     exact = count <= EXACT
     low, high, rank, op = _all(pieces) if exact else _touched(pieces, ranks, axis)
     shapes = Shapes(low * axis.unit, high * axis.unit, row_of(ranks, rank), rank, op)
-    return Lane(layer, ranks, min(len(ranks), ROWS), shapes, exact, domains=domains)
+    return Lane(layer, ranks, min(max(len(ranks), 1), ROWS), shapes, exact, domains=domains)
 
 
 def row_of(ranks: np.ndarray, rank: np.ndarray) -> np.ndarray:

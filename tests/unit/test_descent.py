@@ -106,6 +106,7 @@ def test_a_call_without_a_place_is_counted():
     shown = lane_of(data, Layer.MPIIO)
     assert (shown.unplaced, len(shown.shapes.low)) == (1, 0)
     assert "1 at an unknown offset" in lane_words(data, shown)
+    assert figure_png(plot_descent(data)).startswith(b"\x89PNG")
 
 
 def test_one_phase_of_one_file_is_shown_with_its_late_block_requests():
