@@ -280,9 +280,9 @@ def _draw_touches(ax: Axes, data: AddressMapData) -> None:
         boxes.set_edgecolor(looks[name].color)
         ax.add_collection(boxes)
     style.scaled(ax.xaxis, size)
-    counted = [f"{name}: {np.count_nonzero(mask):,}" for name, mask in _masks(found).items()]
-    named = zip(_masks(found), counted, strict=True)
-    style.top_legend(ax, [style.handle(looks[n], f"{found.op}s of {text}") for n, text in named])
+    counts = {name: np.count_nonzero(mask) for name, mask in _masks(found).items()}
+    words = {name: f"{found.op}s of {name}: {count:,}" for name, count in counts.items() if count}
+    style.top_legend(ax, [style.handle(looks[name], text) for name, text in words.items()])
 
 
 def _masks(found: Touches) -> dict[str, np.ndarray]:

@@ -117,6 +117,7 @@ def address_map_data(
     trace: Trace | None = None,
     op: str = "write",
     layer: Layer = Layer.POSIX,
+    note: str = "",
 ) -> AddressMapData:
     """Compute the picture of an address map.
 
@@ -131,6 +132,8 @@ def address_map_data(
         Which of them, ``write`` or ``read``.
     layer : Layer
         Whose.
+    note : str
+        What the badge has to say besides, such as when the file was made.
 
     Raises
     ------
@@ -140,7 +143,7 @@ def address_map_data(
     unit = None if alignment is None else _positive("alignment", alignment)
     pieces = None if stripe is None else _positive("stripe", stripe)
     over = None if trace is None else touches(map, trace, op, layer)
-    badge = f"measured · {map.name}, HDF5 {map.hdf5}"
+    badge = f"measured · {map.name}, HDF5 {map.hdf5}" + f" · {note}" * bool(note)
     return AddressMapData(map, unit, pieces, _lens(map.ranges), over, badge)
 
 
