@@ -30,6 +30,10 @@ _TOOK = re.compile(r"<(\d+\.\d+)>$")
 _TOKEN = re.compile(
     r'"(?:[^"\\]|\\.)*"|<(?:->|[^<>]|<[^<>]*>)*>|/\*.*?\*/|[^"<\[{(\])},/]+|.', re.DOTALL
 )
+# What most lines hold, found in one go: a descriptor, a text, a length and perhaps an offset.
+_USUAL = re.compile(
+    r'(\d+(?:<[^<>]*>)?), ("(?:[^"\\]|\\.)*"(?:\.\.\.)?), (\d+)(?:, (-?\d+))?\)', re.DOTALL
+)
 _OTHER = re.compile(r"strace: |Process \d+ |\+\+\+ |--- | > |$")
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[\da-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a"}
@@ -166,6 +170,9 @@ def split(text: str, at: int) -> tuple[list[str], int]:
     tuple of list and int
         The words, and the position behind the bracket.
     """
+    usual = _USUAL.match(text, at)
+    if usual:
+        return [word for word in usual.groups() if word is not None], usual.end()
     words: list[str] = []
     start, depth = at, 0
     for token in _TOKEN.finditer(text, at):
