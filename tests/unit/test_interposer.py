@@ -214,6 +214,11 @@ def test_a_bound_is_kept_and_what_is_beyond_is_counted(programs, stage):
     assert path.stat().st_size == room
 
 
+def test_a_bound_that_no_disk_has_is_none(programs, stage):
+    stage.run(programs("family"), "exit", PIOTUTOR_CAPTURE_BYTES=str(1 << 62))
+    assert len(stage.trace()) == 2
+
+
 def test_a_full_disk_is_counted_and_disturbs_nobody(programs, stage, tmp_path):
     unshare = shutil.which("unshare") or ""
     disk = tmp_path / "disk"

@@ -62,6 +62,8 @@ static int read_settings(void)
     settings.skip = kept("PIOTUTOR_CAPTURE_SKIP");
     settings.scratch = kept("PMIX_SERVER_TMPDIR"); /* what Open MPI's ranks share */
     settings.bytes = number(getenv("PIOTUTOR_CAPTURE_BYTES"), (int64_t)1 << 28);
+    if (settings.bytes > INT32_MAX * (int64_t)sizeof(record)) /* an index has 32 bits */
+        settings.bytes = INT32_MAX * (int64_t)sizeof(record);
     settings.client = (int32_t)number(getenv("PIOTUTOR_CAPTURE_CLIENT"), 0);
     settings.rank = own_rank();
     return settings.directory && settings.prefixes && settings.skip && settings.scratch;
