@@ -49,17 +49,17 @@ static unsigned flags_of(const struct form *form)
 
 /* The real call. mpi4py binds the large-count forms weakly, so with ours there it would call them
  * on an MPI that has none: the plain form does it then, as mpi4py itself would have done. */
-static mpi_call *real_call(struct form *form, int large, int64_t count, const void *caller)
+static mpi_call *real_call(struct form *form, int large, const void *caller)
 {
     char name[64] = "MPI_File_";
-    mpi_call *call = NULL;
     strcat(name, form->name);
-    if (large) {
-        strcat(name, "_c");
-        call = find(&form->large, name, caller);
-        name[strlen(name) - 2] = 0;
-    }
-    return call || (large && count > INT_MAX) ? call : find(&form->plain, name, caller);
+    mpi_call *plain = find(&form->plain, name, caller);
+    if (!large)
+        return plain;
+    mpi_call *call = find(&form->large, strcat(name, "_c"), caller);
+    if (!call)
+        atomic_store_explicit(&form->large, plain, memory_order_release);
+    return call ? call : plain;
 }
 
 /* What only the real call's success lets us ask, and the extents of a strided view. */
@@ -107,8 +107,10 @@ static int transfer(struct form *form, int large, word a[6], const void *caller)
     word *item = a + (form->shape & AT ? 2 : 1); /* buffer, count, datatype, status or request */
     int64_t count = large ? (int64_t)item[1] : (int)item[1];
     mpi_call *call = atomic_load_explicit(large ? &form->large : &form->plain, memory_order_acquire);
-    if (unlikely(!call) && !(call = real_call(form, large, count, caller)))
-        return large ? ERR_COUNT : ERR_OTHER;
+    if (unlikely(!call) && !(call = real_call(form, large, caller)))
+        return ERR_OTHER;
+    if (unlikely(count > INT_MAX) && call == form->plain)
+        return ERR_COUNT;
     struct mpi_file *file = mpi_file_find(a[0]);
     return file ? recorded(file, form, call, a, item, count) : pass(call, a);
 }
@@ -128,7 +130,7 @@ static int transfer(struct form *form, int large, word a[6], const void *caller)
 static int end_split(struct form *form, word a[6], const void *caller)
 {
     word own[STATUS_WORDS];
-    mpi_call *call_it = real_call(form, 0, 0, caller);
+    mpi_call *call_it = real_call(form, 0, caller);
     struct mpi_file *file = mpi_file_find(a[0]);
     if (!call_it)
         return ERR_OTHER;
