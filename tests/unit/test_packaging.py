@@ -88,7 +88,8 @@ def test_the_changelog_knows_what_is_to_come():
 def test_every_import_is_a_declared_package():
     project = PYPROJECT["project"]
     declared = {split(r)[0].lower() for r in CONDA["dependencies"]}
-    declared |= {split(r)[0] for r in project["optional-dependencies"]["lab"]}
+    extras = project["optional-dependencies"]
+    declared |= {split(r)[0] for extra in ("lab", "darshan", "parquet") for r in extras[extra]}
     come_along = {"IPython": "ipykernel", "PIL": "matplotlib", "traitlets": "ipywidgets"}
     own = {"piotutor", *sys.stdlib_module_names}
     found = set()

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from darshan.backend import cffi_backend as backend
 
 from piotutor.trace.importers.columns import number, records
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op
+
+try:
+    from darshan.backend import cffi_backend as backend
+except Exception as error:  # whatever it is, it isn't the log's fault
+    sys.exit(f"pydarshan doesn't work here: {error}")
 
 _TRACED = {"DXT_POSIX": Layer.POSIX, "DXT_MPIIO": Layer.MPIIO}
 _COUNTED = {"H5F": Layer.HDF5, "H5D": Layer.HDF5, "MPI-IO": Layer.MPIIO, "POSIX": Layer.POSIX}
