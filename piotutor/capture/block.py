@@ -27,8 +27,8 @@ from piotutor.trace.record import Flag, Layer, Op, TraceError
 from piotutor.trace.source import parse_header, parse_text
 from piotutor.trace.writer import TraceWriter
 
-PAUSE = 0.002
-"""Seconds between two looks at what was traced, at least."""
+PAUSE, LONGEST = 0.002, 0.05
+"""Seconds between two looks at what was traced: after a rest, and in a stream of requests."""
 AT_ONCE = 0.2
 """Seconds for which is read what was traced before it is looked at."""
 SHARE = 0.04
@@ -180,13 +180,15 @@ class Recorder:
         pipe, ended : int
             Descriptors: of what the kernel traces, and of a pipe that is closed for the end.
         """
-        pause = 0.0
+        pause = PAUSE
         while not select.select([ended], [], [], pause)[0]:
+            began = time.monotonic()
             ready, _, _ = select.select([pipe, ended], [], [])
+            rested = time.monotonic() - began > pause
             if pipe in ready:
                 self._read(pipe, AT_ONCE)
                 cost = self._settle()
-                pause = max(PAUSE, cost / SHARE)
+                pause = max(PAUSE if rested else min(2 * pause, LONGEST), cost / SHARE)
 
     def finish(self, pipe: int) -> None:
         """Record what is left in the kernel, once it has stopped tracing."""
