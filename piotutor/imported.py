@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from piotutor import metrics, rundir
+from piotutor import diagnosis, metrics, rundir
 from piotutor.results import Run
 from piotutor.trace import Trace, importers
 
@@ -112,6 +112,7 @@ def _result(
         "phases": _phases(trace),
         "layers": told.get("layers") or metrics.layers(trace),
         "targets": metrics.targets(trace),
+        "verdicts": [verdict.to_dict() for verdict in diagnosis.verdicts(trace)],
         "dropped": trace.dropped,
         "capture": {
             "how": "import",

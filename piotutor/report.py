@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from piotutor.diagnosis import verdicts
 from piotutor.errors import UsageError
 from piotutor.metrics import transfers
 from piotutor.metrics_layers import descent
@@ -90,7 +91,7 @@ def png(run: Run) -> bytes:
 
 def html(run: Run) -> bytes:
     """Write a run as one HTML page: figures with text alternatives, numbers, environment."""
-    body = "\n".join([*_head(run), *_numbers(run), *_pictures(run), *_place(run)])
+    body = "\n".join([*_head(run), *_numbers(run), *_verdicts(run), *_pictures(run), *_place(run)])
     title = escape(f"piotutor: {run.name}")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
@@ -140,6 +141,25 @@ def _verified(result: Mapping[str, Any]) -> str:
         return "Nothing was verified."
     source = _FROM[result["verified_from"]]
     return f"{format_size(result['verified_bytes'])} were verified, read {source}."
+
+
+def _verdicts(run: Run) -> Iterator[str]:
+    yield "<h2>Verdicts</h2>"
+    judged = verdicts(run.trace)
+    for verdict in judged.found:
+        yield _table(
+            f"Found: {verdict.name}",
+            [
+                ("evidence", verdict.text),
+                *(("most in", worst) for worst in verdict.worst),
+                ("threshold", f"{verdict.threshold} ({verdict.source})"),
+                ("to do", verdict.advice),
+            ],
+            classes="names",
+        )
+    others = [(v.name, v.text, v.threshold) for v in judged if not v.found]
+    header = ("verdict", "evidence", "threshold")
+    yield _table("Not found, or can't be told", others, header, classes="names")
 
 
 def _pictures(run: Run) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from piotutor import ior, metrics, rundir, units
+from piotutor import diagnosis, ior, metrics, rundir, units
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def hints(self) -> dict[str, Any]:
-        """What was asked of MPI-IO (``requested``), what it ``echoed``, and what is ``verified``."""
+        """What was asked of MPI-IO (``requested``), what is ``echoed``, and ``verified``."""
         return dict(self.result["hints"])
 
     @property
@@ -182,6 +182,7 @@ def collect(directory: Path) -> Run:
     captured = choice.finish(directory)
     worker = _read_lenient(directory / "worker.json")
     environment = rundir.read_json(directory / "environment.json")
+    job = rundir.read_json(directory / "job.json")
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
     trace = _trace(directory)
@@ -193,6 +194,7 @@ def collect(directory: Path) -> Run:
         "phases": [phase.to_dict() for phase in metrics.phases(trace)],
         "layers": metrics.layers(trace),
         "targets": metrics.targets(trace),
+        "verdicts": _judged(trace, environment, job.get("workload")),
         "dropped": trace.dropped,
         "capture": captured | _storage(directory, ended, trace),
         "verified_bytes": worker.get("verified_bytes", 0),
@@ -204,7 +206,7 @@ def collect(directory: Path) -> Run:
         "seconds": ended["seconds"],
         "run_dir": str(directory),
     }
-    foreign = "workload" not in rundir.read_json(directory / "job.json")
+    foreign = "workload" not in job
     problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
@@ -276,6 +278,12 @@ def _trace(directory: Path) -> Trace:
         return Trace.load(directory / "trace", salvage=True)
     except PiotutorError:
         return Trace(np.zeros(0, RECORD))
+
+
+def _judged(trace: Trace, environment: dict[str, Any], workload: Any) -> list[dict[str, Any]]:
+    """Return all verdicts on a trace, found or not."""
+    trace.meta.update(environment=environment, workload=workload)
+    return [verdict.to_dict() for verdict in diagnosis.verdicts(trace)]
 
 
 def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> str:

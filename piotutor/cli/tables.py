@@ -64,6 +64,9 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"verified: {amount}, {_FROM[result['verified_from']]}"
     elif run.workload:
         yield "verified: nothing (-W or -R compares what was written)"
+    for verdict in result.get("verdicts", []):
+        if verdict["found"]:
+            yield f"verdict: {verdict['name']}: {verdict['text']}"
     for name, value in result["hints"].get("requested", {}).items():
         yield f"hint: {name}={value}, {_obeyed(name, result['hints'])}"
     if result["dropped"]:

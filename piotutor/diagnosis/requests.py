@@ -178,7 +178,7 @@ def redundant(seen: Seen, limits: Thresholds) -> Verdict:
             return rule.no("nothing was read but to fill the holes of writes")
         return rule.cannot(_unplaced(seen))
     same, other, files = read_again(found)
-    total = int(found.length.sum())
+    total = int(found.moved.sum())
     share = (same + other) / total if total else 0.0
     evidence = {
         "layer": seen.lowest.name.lower(),
@@ -197,9 +197,9 @@ def read_again(found: Requests) -> tuple[int, int, list[tuple[int, int]]]:
     """Count the bytes read again by the same rank, and by others; and the files they are of."""
     mine, many = group(found.rank, found.file)
     each, files = group(found.file)
-    total = sum_by(each, found.length, files)
-    by_rank = int(covered(mine, many, found.offset, found.length).sum())
-    once = covered(each, files, found.offset, found.length)
+    total = sum_by(each, found.moved, files)
+    by_rank = int(covered(mine, many, found.offset, found.moved).sum())
+    once = covered(each, files, found.offset, found.moved)
     base = int(found.file.min())
     worst = np.argsort(once - total, kind="stable")[:3].tolist()
     again = [(base + number, int(total[number] - once[number])) for number in worst]

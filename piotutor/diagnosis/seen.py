@@ -25,7 +25,10 @@ _DENSE = 1 << 24  # groups that are numbered without sorting
 
 
 class Requests(NamedTuple):
-    """Reads and writes, or extents of them, in the order in which they began."""
+    """Reads and writes, or extents of them, in the order in which they began.
+
+    `length` is what was asked for, `moved` what the calls reported.
+    """
 
     place: np.ndarray
     op: np.ndarray
@@ -33,6 +36,7 @@ class Requests(NamedTuple):
     file: np.ndarray
     offset: np.ndarray
     length: np.ndarray
+    moved: np.ndarray
     flags: np.ndarray
 
     def __len__(self) -> int:
@@ -76,12 +80,11 @@ class Seen:
 
     @cached_property
     def reads(self) -> Requests:
-        """Those that read, but not to fill the holes of a write."""
-        place = self.placed.place[self.placed.op == Op.READ]
+        """Those that read something, but not to fill the holes of a write."""
+        found = self.placed.keep((self.placed.op == Op.READ) & (self.placed.moved > 0))
         mask = np.zeros(len(self.trace), bool)
-        mask[place] = True
-        back = reads_for_writes(self.trace, mask)[place]
-        return self.placed.keep(self.placed.op == Op.READ).keep(~back)
+        mask[found.place] = True
+        return found.keep(~reads_for_writes(self.trace, mask)[found.place])
 
     def extents(self, layer: int) -> Requests:
         """Return what calls of a layer touched: their extents, or themselves if they have none."""
@@ -95,10 +98,13 @@ class Seen:
 
     def requests(self, mask: np.ndarray) -> Requests:
         """Return the records of a mask as columns."""
-        names = ("op", "rank", "file", "offset", "length", "flags")
-        return Requests(
+        names = ("op", "rank", "file", "offset", "length", "result", "flags")
+        found = Requests(
             np.flatnonzero(mask), *(c.compress(mask) for c in self.trace.columns(*names))
         )
+        for column in (found.length, found.moved):
+            np.maximum(column, 0, out=column)
+        return found
 
     def file_name(self, number: int) -> str:
         """Return a file's name."""
@@ -140,16 +146,19 @@ def stable(code: np.ndarray, many: int) -> np.ndarray:
     return np.argsort(code.astype(np.uint16) if many <= 1 << 16 else code, kind="stable")
 
 
-def covered(code: np.ndarray, many: int, offset: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Return how many different bytes each group's extents cover.
-
-    All groups are laid on one line, one behind the other, and swept once.
-    """
+def laid(code: np.ndarray, many: int, offset: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Lay all groups on one line, one behind the other; return where each extent begins."""
     low, high = np.full(many, 2**62), np.zeros(many, np.int64)
     np.minimum.at(low, code, offset)
     np.maximum.at(high, code, offset + length)
     base = np.concatenate([[0], np.cumsum(np.maximum(high - low, 0))[:-1]])
-    begin = offset + (base - low)[code]
+    begin: np.ndarray = offset + (base - low)[code]
+    return begin
+
+
+def covered(code: np.ndarray, many: int, offset: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return how many different bytes each group's extents cover, sweeping them once."""
+    begin = laid(code, many, offset, length)
     if (begin[1:] < begin[:-1]).any():
         order = np.argsort(begin)
         begin, length, code = begin[order], length[order], code[order]

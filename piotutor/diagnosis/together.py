@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from piotutor.diagnosis.requests import shares
-from piotutor.diagnosis.seen import Requests, Seen, count, group, kind
+from piotutor.diagnosis.seen import Requests, Seen, count, group, kind, laid
 from piotutor.diagnosis.thresholds import Thresholds, source
 from piotutor.diagnosis.verdict import Rule, Verdict
 from piotutor.metrics import TRANSFERS, transfers
@@ -87,14 +87,19 @@ def shared(found: Requests) -> np.ndarray:
 
 
 def interleaved(found: Requests) -> float:
-    """Return the share of neighbours in shared files that belong to different ranks."""
+    """Return the share of neighbours in shared files that belong to different ranks.
+
+    What is read and what is written are looked at apart.
+    """
     found = found.keep(shared(found))
     if len(found) < 2:
         return 0.0
-    order = np.lexsort((found.offset, found.file))
-    file, rank = found.file[order], found.rank[order]
-    beside = file[1:] == file[:-1]
-    return float(np.count_nonzero(beside & (rank[1:] != rank[:-1])) / np.count_nonzero(beside))
+    code, many = group(found.file, found.op)
+    order = np.argsort(laid(code, many, found.offset, found.length), kind="stable")
+    code, rank = code[order], found.rank[order]
+    beside = code[1:] == code[:-1]
+    mixed = np.count_nonzero(beside & (rank[1:] != rank[:-1]))
+    return float(mixed / max(1, np.count_nonzero(beside)))
 
 
 def split(seen: Seen, limits: Thresholds) -> Verdict:

@@ -53,9 +53,23 @@ class Verdict:
         """The whole in one line."""
         return f"{self.name}: {self.text}"
 
+    @property
+    def worst(self) -> list[str]:
+        """The files or ranks that weigh most, in words: ``file a, count 12``."""
+        return [
+            ", ".join(f"{name} {_number(value)}" for name, value in one.items())
+            for one in self.evidence.get("worst", [])
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
         return asdict(self)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 class Rule(NamedTuple):
@@ -116,6 +130,7 @@ class Verdicts(list[Verdict]):
         for verdict in self:
             lines.append(f"{_SIGN[verdict.found]} {verdict.line}")
             if verdict.found:
+                lines += [f"    most in: {worst}" for worst in verdict.worst]
                 lines.append(f"    threshold: {verdict.threshold}")
                 lines.append(f"    to do: {verdict.advice}")
         return "\n".join(lines)
