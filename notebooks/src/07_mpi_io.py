@@ -381,4 +381,4 @@ shutil.which("lfs") or "no Lustre client on this machine"
 # - Up to 33 times: M. Howison and others, "Tuning HDF5 for Lustre File Systems" (2010), of which the abstract was read. That tuning included more than this lesson.
 # - The hints: ROMIO's user guide, MPICH's and Open MPI's own answers, and counts of their system calls on one machine.
 #
-# Next: 08, HDF5, when it is there · [All lessons](README.ipynb)
+# Next: [08, HDF5](08_hdf5.ipynb) · [All lessons](README.ipynb)

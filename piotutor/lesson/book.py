@@ -16,12 +16,12 @@ from piotutor.lesson.comparison import Comparison
 from piotutor.lesson.counts import CountsTable, HintsTable, counts
 from piotutor.lesson.eviction import Eviction
 from piotutor.lesson.evidence import EvidenceTable, evidence
-from piotutor.lesson.moves import MovesTable, moves, of_data
+from piotutor.lesson.moves import CallsTable, MovesTable, moves, of_data
 from piotutor.lesson.program import Program
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
 from piotutor.lesson.scratch import Scratch
-from piotutor.trace import Op
+from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
 
@@ -249,6 +249,10 @@ class Lesson:
         if by == "dataset" and len(names) == 1:
             return MovesTable(by, found[names[0]])
         return MovesTable("run", {name: of_data(each) for name, each in found.items()})
+
+    def calls(self, name: str, layer: str = "HDF5") -> CallsTable:
+        """Return a table of how often each call of one layer was made in a run."""
+        return CallsTable.of(self._run(name).trace, Layer[layer.upper()])
 
     def evict(self, path: str | Path) -> Eviction:
         """Put a file out of memory, look whether it is gone, and say so."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from piotutor.capture.h5map import AddressMap, Kind
 from piotutor.trace import Flag, Layer, Op, Trace
+from piotutor.trace.calls import CALLS, call_of
 from piotutor.units import format_size
 
 METADATA = "(metadata)"
@@ -170,3 +171,28 @@ class MovesTable:
 
 def _cells(tag: str, cells: Iterable[str]) -> str:
     return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+
+
+@dataclass(frozen=True)
+class CallsTable:
+    """How often each call of one layer was made, by all ranks; in a notebook it shows itself."""
+
+    found: dict[str, int]
+
+    @classmethod
+    def of(cls, trace: Trace, layer: Layer) -> CallsTable:
+        """Count the calls of a trace, the most frequent first."""
+        flags = trace.records["flags"][trace.where(layer=layer, without=Flag.PART)]
+        numbers, counts = np.unique(call_of(flags), return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        named = zip(numbers[order].tolist(), counts[order].tolist(), strict=True)
+        return cls({CALLS.get(number, "unknown"): count for number, count in named})
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{count:8,}  {name}" for name, count in self.found.items())
+
+    def _repr_html_(self) -> str:
+        rows = (_cells("td", (name, f"{count:,}")) for name, count in self.found.items())
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        head = _cells("th", ("call", "how often"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -16,6 +16,7 @@ COURSE = {
     "01": "piotutor.lesson.course.memory",
     "04": "piotutor.lesson.course.patterns",
     "07": "piotutor.lesson.course.layers",
+    "08": "piotutor.lesson.course.arrays",
 }
 
 Check = Callable[..., Iterable[Point]]
