@@ -135,6 +135,6 @@ def _metadata_of(seen: Seen, mask: np.ndarray) -> tuple[dict[str, int], list[dic
 def _metadata_layer(seen: Seen) -> Layer | None:
     """Return the lowest layer of calls that recorded any."""
     for layer in (Layer.POSIX, Layer.MPIIO, Layer.HDF5, Layer.APP):
-        if seen.trace.where(layer=layer, op=METADATA).any():
+        if seen.trace.where(layer=layer, op=METADATA, without=Flag.PART).any():
             return layer
     return None

@@ -98,8 +98,8 @@ def interleaved(found: Requests) -> float:
     order = np.argsort(laid(code, many, found.offset, found.length), kind="stable")
     code, rank = code[order], found.rank[order]
     beside = code[1:] == code[:-1]
-    mixed = np.count_nonzero(beside & (rank[1:] != rank[:-1]))
-    return float(mixed / max(1, np.count_nonzero(beside)))
+    mixed, of = beside & (rank[1:] != rank[:-1]), int(np.count_nonzero(beside))
+    return int(np.count_nonzero(mixed)) / max(1, of)
 
 
 def split(seen: Seen, limits: Thresholds) -> Verdict:
