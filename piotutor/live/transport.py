@@ -10,6 +10,8 @@ from piotutor.live import frames, wire
 
 MIN_SECONDS = 5.0
 """A replay lasts at least this long: a run of 0.2 s is over before anyone looks."""
+MARKS = 5000
+"""Requests that a step goes to one by one; of more, equal parts of the time."""
 SHORT = 3.0
 """Seconds; a shorter run is replayed at once."""
 
@@ -55,7 +57,7 @@ class Transport(anywidget.AnyWidget):
     def ready(self, records: np.ndarray, at_once: bool = False) -> None:
         """Offer the replay of these records, `MIN_SECONDS` long or more, and perhaps begin it."""
         origin, span = frames.reach(records)
-        moments = frames.slices(frames.extents(records), 1000)
+        moments = frames.slices(frames.extents(records), MARKS)
         self.seconds = max(self.seconds, MIN_SECONDS)
         with self.hold_sync():
             self.marks = ((moments - origin) / 1e6).tolist()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from piotutor.trace import Layer, Op, Trace
 pytest.importorskip("anywidget")
 
 from piotutor.live import descent as live_descent
+from piotutor.live.board import Board
 from piotutor.live.descent import Descent
 
 TRACES = [independent(), collective(aggregators=2), sieved(), independent(op=Op.READ)]
@@ -106,6 +109,32 @@ def test_what_comes_in_chunks_is_what_is_there_at_the_end(trace, cuts):
     assert rectangles(rows) == [row for row in rectangles(whole) if row[0] != descent_frame.DOMAINS]
     live, known = sums(rows), sums(whole)
     assert sum(live.values()) == sum(known.values())
+
+
+@pytest.mark.parametrize(
+    ("views", "records"), [(("access_map",), 1), (("access_map", "descent"), 2)]
+)
+def test_only_the_descent_has_the_layers_below_followed(views, records):
+    seen = []
+
+    def source(count):
+        def poll(everything=False, most=None):
+            seen.append(count)
+            return independent().records[:count]
+
+        return SimpleNamespace(poll=poll, dropped=0)
+
+    class Job:
+        state, follower, deep_follower = "running", source(1), source(2)
+
+        async def wait(self):
+            return SimpleNamespace(trace=independent(), status="done", seconds=1.0)
+
+    board = Board(views)
+    for view in board.views:
+        view.begin(Scene.of_trace(independent()))
+    asyncio.run(board.run(Job()))
+    assert set(seen) == {records}
 
 
 def test_another_file_is_not_mixed_in():
