@@ -183,6 +183,7 @@ def collect(directory: Path) -> Run:
     worker = _read_lenient(directory / "worker.json")
     environment = rundir.read_json(directory / "environment.json")
     job = rundir.read_json(directory / "job.json")
+    workload = job["workload"] if isinstance(job.get("workload"), dict) else None
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
     trace = _trace(directory)
@@ -194,7 +195,7 @@ def collect(directory: Path) -> Run:
         "phases": [phase.to_dict() for phase in metrics.phases(trace)],
         "layers": metrics.layers(trace),
         "targets": metrics.targets(trace),
-        "verdicts": _judged(trace, environment, job.get("workload")),
+        "verdicts": _judged(trace, environment, workload),
         "dropped": trace.dropped,
         "capture": captured | _storage(directory, ended, trace),
         "verified_bytes": worker.get("verified_bytes", 0),

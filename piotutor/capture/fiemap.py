@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from piotutor.capture.aside import aside
 from piotutor.capture.device import SECTOR, UnavailableError
 
 MOMENT = 1_000_000_000
@@ -107,7 +108,7 @@ def extents(path: str | os.PathLike[str]) -> list[Extent]:
     OSError
         The file isn't there, or its file system doesn't tell.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(aside(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     found: list[Extent] = []
     try:
         at, last = 0, False

@@ -16,6 +16,7 @@ import stat
 import sys
 from dataclasses import dataclass, replace
 
+from piotutor.capture.aside import aside
 from piotutor.capture.device import Mount, UnavailableError, mount_of
 
 _CACHESTAT = 451
@@ -136,7 +137,7 @@ def _why_stays(mount: Mount) -> str:
 
 def _open(path: str | os.PathLike[str]) -> int:
     """Open a regular file for looking only (never waiting on a named pipe)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(aside(path), os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(f"{os.fspath(path)} is not a regular file")
