@@ -53,6 +53,7 @@ def test_each_layer_is_counted(run_words, how):
             "read": wanted,
         }
     assert [phase["operations"] for phase in result["phases"]] == [16, 16]
+    assert "sync" not in result["layers"]["posix"]  # that was ours, between the phases
     told = result["capture"]
     assert set(told) >= {"how", "why", "block", "notes"}
     assert (told["how"], told["notes"]) == (how, [])
