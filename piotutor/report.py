@@ -59,7 +59,8 @@ def figures(run: Run) -> Iterator[Figure]:
     named = dict.fromkeys(phase["op"] for phase in run.result["phases"])
     ops = [op for op in named if transfers(trace, Op[op.upper()]).any()]
     for op in ops:
-        yield plot_access_map(trace, op=op)
+        if (trace.column("offset")[transfers(trace, Op[op.upper()])] >= 0).any():
+            yield plot_access_map(trace, op=op)
     if len({step.layer for step in descent(trace)}) > 1:
         yield from (plot_descent(trace, op=op) for op in ops)
     plots: tuple[Callable[..., Figure], ...] = (

@@ -99,7 +99,10 @@ class Log:
                 yield self._transfers(_TRACED[module], buffer[0])
                 backend.libdutil.darshan_free(buffer[0])
             if status < 0:
-                self.damage.append(f"the traced transfers of {module} are cut off or damaged")
+                self.damage.append(
+                    f"the traced transfers of {module} can't be read: damaged, or of a version"
+                    " that this pydarshan doesn't know"
+                )
 
     def _transfers(self, layer: Layer, found: Any) -> np.ndarray:
         """Make records of what the C library handed over: a head, then writes, then reads."""
