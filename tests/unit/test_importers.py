@@ -385,6 +385,15 @@ def test_an_order_that_nobody_knows_gives_no_offsets(tmp_path):
     assert "don't follow" in trace.meta["source"]["missing"][-1]
 
 
+def test_iors_summary_of_older_versions_has_lists_of_lists(tmp_path):
+    told = json.loads((DATA / "ior" / "summary.json").read_text())
+    told["tests"][0]["Results"] = [[row] for row in told["tests"][0]["Results"]]
+    (tmp_path / "old.json").write_text(json.dumps(told))
+    trace = importers.load(tmp_path / "old.json")
+    assert [p["op"] for p in trace.meta["phases"]] == ["write", "read"] * 2
+    assert len(trace) == 0 and "only IOR's results" in trace.meta["source"]["missing"][0]
+
+
 @pytest.mark.parametrize("cut", [200, 1500, 4500])
 def test_iors_summary_cut_off(cut, tmp_path):
     path = tmp_path / "summary.json"
