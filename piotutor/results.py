@@ -24,6 +24,10 @@ from piotutor.workload import Workload
 
 _KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
 _OURS = ("PiotutorError", "UsageError")
+_UNSEEN = (
+    "nothing was recorded: the program used no file of interest, or it is static or has more "
+    "rights than you (capture=strace sees static ones)"
+)
 _NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
 
 
@@ -187,6 +191,8 @@ def collect(directory: Path) -> Run:
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
     trace = _trace(directory)
+    if captured["how"] == "preload" and not workload and not metrics.layers(trace):
+        captured["notes"].append(_UNSEEN)
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     result = {
         "provenance": "measured",

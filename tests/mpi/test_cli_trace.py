@@ -169,6 +169,14 @@ def test_only_files_below_a_prefix(tmp_path):
     }
 
 
+def test_a_program_of_which_nothing_was_seen():
+    if WHY_NOT["preload"]:
+        pytest.skip(WHY_NOT["preload"])
+    result, _ = result_of("--", "true")
+    assert result["layers"] == {}
+    assert "nothing was recorded" in result["capture"]["notes"][0]
+
+
 def test_without_capture_the_program_just_runs(tmp_path):
     result, _ = result_of("--capture", "none", "--", "touch", tmp_path / "made")
     assert result["capture"]["how"] == "none"
