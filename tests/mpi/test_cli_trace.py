@@ -40,7 +40,7 @@ for n in range(8):
     file.Read_at((comm.size * n + comm.rank) * 1000, back)
     assert back == data
 file.Close()
-print("rank", comm.rank, "is done", flush=True)
+print(f"{comm.rank} is done", flush=True)
 """
 
 
@@ -89,7 +89,7 @@ def test_ranks_that_we_start(mpi, program, how):
     words, data = program
     result, printed = result_of("-n", 2, "--capture", how, "--", *words)
     check_ranks(result, data, how)
-    assert {"rank 0 is done", "rank 1 is done"} <= set(printed.splitlines())
+    assert printed.count("is done") == 2
 
 
 @pytest.mark.parametrize("how", HOWS)
