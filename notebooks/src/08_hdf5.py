@@ -76,7 +76,7 @@ lesson.predict("begin")
 #
 # </details><br>
 #
-# Watch the four ranks first. The picture is the *descent*: one lane for each layer, all over one axis, the offset in the file. Where does the first piece begin in the lowest lane?
+# Watch the four ranks first. The picture is the *descent*: one lane for each layer, all over one axis, the offset in the file. The first piece seems to begin at 0. Does it?
 
 # %%
 plain = pio.Workload.make(api="HDF5", num_tasks=4, block_size="1m", transfer_size="1m", write=True, keep=True)
@@ -85,7 +85,8 @@ run = await lesson.watch(plain, "plain", views=("descent",))
 
 # %% [markdown]
 # Now look into the file that they left behind. The *address map* says of each byte what it is. Above is the whole file, from left to right. The thin black line at its left end is the metadata:
-# the lens below shows it alone. The dashed lines stand at each MiB. Do the numbers begin at one?
+# the lens below shows it alone. (`Dataset-0000.0000` is the name of the array, as the benchmark IOR would give it; `/` is the root, the group of all.) The dashed lines stand at each MiB. Do
+# the numbers begin at one?
 
 # %%
 lesson.h5map("plain", alignment="1m")
@@ -147,6 +148,8 @@ lesson.predict("touched")
 part = await lesson.watch(slab, "slab", views=("descent",))
 
 # %% [markdown]
+# (HDF5's own lane is empty: a call on chunks has no one place in the file.)
+#
 # The map below has one more lane: each read of the run, in the order in which they were made, over the address that it read. Blue reads fetch data, the others metadata. What
 # must HDF5 read before it can read the first chunk?
 
@@ -154,7 +157,7 @@ part = await lesson.watch(slab, "slab", views=("descent",))
 lesson.h5map("slab", op="read")
 
 # %% [markdown]
-# It asked for 102,400 bytes and got 6 chunks of 131,072 each: 7.7 times as much. What is read beyond what was asked for has a name, *amplification*.
+# It asked for 102,400 bytes and got 6 chunks of 131,072 each: 7.7 times as much. This factor has a name, *amplification*.
 #
 # ## 5. Run: the same chunk, again and again
 #
@@ -254,7 +257,7 @@ three = await lesson.watch(trio, "three", views=("descent",))
 #
 # </details><br>
 #
-# - In the top lane the three arrays look alike: every rank, all along the file.
+# - In the top lane the three arrays look alike: every rank, all along the file. (The third lies denser, as its numbers have 4 bytes.)
 # - The lane *file domains* shows where one rank wrote for everybody. There is a gap. What lies below it?
 # - The program printed nothing, and every number in the file is right.
 #
@@ -294,8 +297,8 @@ lesson.compare("touched")
 lesson.compare("again")
 
 # %% [markdown]
-# **Who wrote together.** A collective write of N ranks is N calls of MPI-IO, each marked collective. Fewer than that, and somebody wrote alone. HDF5 leaves collective writing when numbers are converted (up to
-# HDF5 1.14.1), and for some other reasons. So count what arrived.
+# **Who wrote together.** A collective write of N ranks is N calls of MPI-IO, each marked collective. Fewer than that, and somebody wrote alone. HDF5 1.10 leaves collective writing when numbers are converted, and
+# newer versions still do for some other reasons. So count what arrived.
 
 # %%
 lesson.compare("broken")
@@ -323,22 +326,22 @@ lesson.moves("fill", by="dataset")
 # %% [markdown]
 # If your program writes every element anyway, `fill_time="never"` saves one whole write of the array. If it doesn't, whoever reads the rest gets what happened to be there.
 #
-# **Where do the notes lie?** A program makes 24 small arrays with 4 attributes each. HDF5 takes room for metadata in blocks, of 2 KiB by default (`meta_block_size`). Is a block
+# **Where do the notes lie?** A program makes 24 small arrays with 4 attributes each. HDF5 takes room for metadata in blocks, of 2 KiB by default (`meta_block_size`). When a block is
 # full, the next one begins behind the data that came meanwhile. In how many pieces does the metadata lie, with 2 KiB and with 1 MiB?
 
 # %%
 notes = lesson.program("notes", 2048)
 scattered = await lesson.watch(notes, "scattered", views=("descent",))
-lesson.h5map("scattered", op="write")
+lesson.h5map("scattered")
 
 # %%
 block = lesson.program("notes", 1_048_576)
 gathered = await lesson.watch(block, "gathered", views=("descent",))
-lesson.h5map("gathered", op="write")
+lesson.h5map("gathered")
 
 # %% [markdown]
 # The program made 96 attributes. For each, HDF5 was called to look whether there is one of that name, to make it, and to write it. None of these calls reached the file at once: HDF5 keeps metadata in
-# memory, and writes pieces of it when the file is closed. So the number of writes follows the number of pieces. Count HDF5's calls by their kind:
+# memory, and writes it in pieces, at the latest when the file is closed. So few pieces are few writes: the titles of the two descents count them all. HDF5's calls, by their kind:
 
 # %%
 lesson.calls("scattered")
