@@ -35,8 +35,8 @@ class Step:
     operations, bytes : int
         Calls, and bytes that they reported as moved.
     for_write : bool
-        Whether these are reads that were made inside a write of a layer above: data sieving and
-        two-phase I/O read what lies in the holes, to write it back.
+        Whether these are reads whose bytes were written back inside the same call of a layer
+        above: data sieving and two-phase I/O read what lies in the holes between requests.
     """
 
     layer: Layer
@@ -102,17 +102,51 @@ def amount(trace: Trace, mask: np.ndarray) -> Amount:
 
 
 def reads_for_writes(trace: Trace, reads: np.ndarray) -> np.ndarray:
-    """Return the mask of those of some reads of one layer that lay inside a write above it."""
+    """Find the reads whose bytes are written back: data sieving, two-phase I/O with holes.
+
+    Parameters
+    ----------
+    trace : Trace
+    reads : numpy.ndarray of bool
+        Reads of one layer.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        Those of them that lay in a write of a layer above, within the range that the same call
+        wrote in their own layer.
+    """
     back = np.zeros(len(trace), bool)
     which = np.flatnonzero(reads)
     if len(which):
-        op = trace.column("op")
-        lowest = int(trace.column("layer")[which[0]])
-        for layer in (Layer.APP, Layer.HDF5, Layer.MPIIO, Layer.POSIX):
-            if layer < lowest and trace.where(layer=layer, op=Op.WRITE).any():
-                outer = enclosing(trace, layer, which)
-                back[which] |= (outer >= 0) & (op[outer] == Op.WRITE)
+        layer = int(trace.column("layer")[which[0]])
+        writes = np.flatnonzero(trace.where(layer=layer, op=Op.WRITE, without=Flag.PART))
+        if len(writes):
+            back[which] = _within(trace, which, writes, layer)
     return back
+
+
+def _within(trace: Trace, reads: np.ndarray, writes: np.ndarray, layer: int) -> np.ndarray:
+    offset, length, op = trace.columns("offset", "length", "op")
+    calls, place = np.unique(_around(trace, writes, layer), return_inverse=True)
+    low, high = np.full(len(calls), 2**62), np.full(len(calls), -1)
+    np.minimum.at(low, place, offset[writes])
+    np.maximum.at(high, place, (offset + length)[writes])
+    call = _around(trace, reads, layer)
+    place = np.minimum(np.searchsorted(calls, call), len(calls) - 1)
+    inside = (call >= 0) & (calls[place] == call) & (op[call] == Op.WRITE)
+    inside &= (offset[reads] < high[place]) & ((offset + length)[reads] > low[place])
+    return np.asarray(inside)
+
+
+def _around(trace: Trace, which: np.ndarray, layer: int) -> np.ndarray:
+    """Return the innermost call of the layers above `layer` around each record; -1 for none."""
+    found = np.full(len(which), -1)
+    for upper in (Layer.MPIIO, Layer.HDF5, Layer.APP):
+        left = np.flatnonzero(found < 0)
+        if upper < layer and len(left) and trace.where(layer=upper).any():
+            found[left] = enclosing(trace, upper, which[left])
+    return found
 
 
 def amplification(

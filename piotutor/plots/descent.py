@@ -115,13 +115,12 @@ def _draw_lane(ax: Axes, shown: Lane, top: float, span: float, by: str, looks: l
     half = each * (0.42 if both else 0.84)
     y = top + (shapes.row + 0.08) * each + half * (both & (shapes.op == Op.WRITE))
     wide = np.maximum(shapes.high - shapes.low, span / 1500)
-    for rank in np.unique(shapes.rank).tolist():
-        for op in (Op.READ, Op.WRITE):
-            mine = (shapes.rank == rank) & (shapes.op == op)
-            if mine.any():
-                edges = (shapes.low[mine], y[mine], wide[mine], half)
-                visible = bool(shown.exact and np.median(wide[mine]) > span * _WIDE)
-                ax.add_collection(_boxes(*edges, **_face(looks[rank], op, shown.domains, visible)))
+    visible = shown.exact & (wide > span * _WIDE)
+    alike = np.stack([shapes.rank, shapes.op, visible])
+    for rank, op, seen in np.unique(alike, axis=1).T.tolist():
+        mine = (shapes.rank == rank) & (shapes.op == op) & (visible == seen)
+        edges = (shapes.low[mine], y[mine], wide[mine], half)
+        ax.add_collection(_boxes(*edges, **_face(looks[rank], op, shown.domains, bool(seen))))
     _captions(ax, shown, y + half / 2, span, by)
 
 

@@ -60,14 +60,15 @@ def descent_finding(data: DescentData) -> str:
     assert found is not None
     below = found.lower.operations
     name = _plural(below, _DOWN[bottom])
+    more = f" with {_times(found.bytes)[1:]} times the bytes" * (found.bytes >= _MORE)
     if found.read_back.operations:
-        more = f"{_times(found.bytes)[1:]} times the bytes: holes are read and written back"
-        return f"{asked} became {name} with {more}"
+        return f"{asked} became {name}{more}: holes are read and written back"
     if below == found.upper.operations:
         return f"{asked} became as many {_DOWN[bottom]}s"
-    return f"{asked} became {name}{_where(data, bottom)}"
+    return f"{asked} became {name}{_where(data, bottom)}{more}"
 
 
+_MORE = 1.1  # times the bytes that are worth a word
 _DOWN = {
     Layer.HDF5: "HDF5 call",
     Layer.MPIIO: "MPI-IO call",

@@ -60,6 +60,18 @@ def test_a_read_of_its_own_is_no_read_for_a_write():
     assert amplification(steps, Layer.APP, Layer.POSIX, Op.WRITE) is None
 
 
+def test_metadata_that_is_read_inside_a_write_fills_no_holes():
+    made = Layered()
+    outer = made.add(Layer.HDF5, Op.WRITE, 0, 0, 100, 2048, 4096)
+    for op, at, offset, size in ((Op.READ, 10, 96, 512), (Op.WRITE, 30, 2048, 4096)):
+        call = made.add(Layer.MPIIO, op, 0, at, at + 10, offset, size, outer)
+        made.add(Layer.POSIX, op, 0, at + 1, at + 9, offset, size, call)
+    made.add(Layer.POSIX, Op.READ, 0, 50, 55, 2048, 512, outer)
+    steps = descent(made.trace())
+    assert not any(step.for_write for step in steps)
+    assert descent_finding(descent_data(made.trace())).endswith("1.25 times the bytes")
+
+
 # Lanes.
 
 
