@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from html import escape
@@ -69,8 +70,7 @@ class Program:
             self.argv, ranks=self.ranks, prefixes=[self.file], timeout=120, **options
         )
         if run.result["exit_code"] != 0:
-            said = run.output.strip().splitlines() or ["it said nothing"]
-            raise RunError(f"{self.name}.py failed: {said[-1]}", run.dir)
+            raise RunError(f"{self.name}.py failed: {_complaint(run.output)}", run.dir)
         captured = run.result["capture"]
         if captured["how"] == "none" or (self.ranks and captured["how"] != "preload"):
             raise RunError(f"its calls can't be recorded: {captured['why']}", run.dir)
@@ -84,3 +84,10 @@ class Program:
             f"<details><summary><code>$ {escape(self.line)}</code> (the program)</summary>"
             f"<pre>{escape(self.source.read_text())}</pre></details>"
         )
+
+
+def _complaint(output: str) -> str:
+    """Return the line of a program's output that names an error, or its last words."""
+    lines = [line.strip() for line in output.splitlines() if re.search(r"\w", line)]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (errors[:1] or lines[-1:] or ["it said nothing"])[0]

@@ -15,7 +15,7 @@ from piotutor.errors import RunError, UsageError
 from piotutor.lesson import Lesson, check, recorded
 from piotutor.lesson.course import arrays
 from piotutor.lesson.moves import CAUSES, METADATA, CallsTable, Moves, MovesTable, moves, of_data
-from piotutor.lesson.program import SOURCES, Program
+from piotutor.lesson.program import SOURCES, Program, _complaint
 from piotutor.trace import Flag, Layer, Op
 
 CONVERTED = 2 << 8 | 2 << 32
@@ -250,3 +250,18 @@ def test_a_lesson_keeps_maps_and_refuses_runs_without_one():
     assert lesson.calls("x", "posix").found["pwrite"] == 13
     with pytest.raises(UsageError, match="make it, with its cell above"):
         lesson.h5map("y")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (
+            "Traceback\n  x\nValueError: built without MPI\n-----\nmpiexec noticed\n",
+            "ValueError: built",
+        ),
+        ("sorry\n-----\n", "sorry"),
+        ("", "it said nothing"),
+    ],
+)
+def test_of_a_failed_program_the_error_is_told(output, words):
+    assert _complaint(output).startswith(words)
