@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,15 @@ class Capture:
     argv_prefix: tuple[str, ...] = ()
 
 
-def choose(asked: str) -> tuple[str, str]:
+def choose(asked: str, run_dir: Path | None = None) -> tuple[str, str]:
     """Choose how to capture.
 
     Parameters
     ----------
     asked : str
         One of `WAYS`.
+    run_dir : Path, optional
+        The run directory, if it is known already.
 
     Returns
     -------
@@ -66,7 +69,8 @@ def choose(asked: str) -> tuple[str, str]:
     if asked not in WAYS:
         raise UsageError(f"capture={asked!r} is unknown: choose one of {', '.join(WAYS)}")
     missing: list[str] = []
-    for how, why_not in (("preload", preload.why_not), ("strace", strace.why_not)):
+    ways = (("preload", partial(preload.why_not, run_dir)), ("strace", strace.why_not))
+    for how, why_not in ways:
         if asked not in ("auto", how):
             continue
         problem = why_not()
@@ -102,7 +106,7 @@ def prepare(
     UsageError
         What is asked for by name can't be had here.
     """
-    how, why = choose(asked)
+    how, why = choose(asked, run_dir)
     told = {"how": how, "why": why, "max_bytes": max_bytes}
     told |= {"prefixes": interest.prefixes, "skip": interest.skip}
     (run_dir / FILE).write_text(json.dumps(told, indent=1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from piotutor.errors import UsageError
 from piotutor.trace.interest import Interest
 
 NAME = "piotutor.capture._interposer"
+LINK = "interposer.so"
+"""In a run directory: a link to the interposer, where its own path can't be preloaded."""
+_PLAIN = re.compile(r"[^\s:$]+").fullmatch
 _BEGIN = 'LD_PRELOAD="$0"; export LD_PRELOAD; exec "$@"'
 
 
@@ -26,10 +30,22 @@ def library() -> Path | None:
     return Path(found.origin) if found and found.origin else None
 
 
-def why_not() -> str:
-    """Say why there is no interposer, and what to do; empty where there is one."""
-    if library() is not None:
+def why_not(place: Path | None = None) -> str:
+    """Say why there is no interposer, and what to do; empty where there is one.
+
+    Parameters
+    ----------
+    place : Path, optional
+        A directory where a link to it may be made, if its own path can't be preloaded.
+    """
+    found = library()
+    if found is not None and (_PLAIN(str(found)) or place is None or _PLAIN(str(place))):
         return ""
+    if found is not None:
+        return (
+            f"LD_PRELOAD takes no path with a space or a colon, as {found} has: name a plain "
+            "directory in PIOTUTOR_STATE"
+        )
     if not sys.platform.startswith("linux"):
         return "the interposer is for Linux only"
     return (
@@ -49,7 +65,7 @@ def environment(
     Parameters
     ----------
     trace_dir : Path
-        Where each process writes its trace file.
+        Where each process writes its trace file. (A link to the interposer may be made beside it.)
     interest : Interest
         The files that count.
     max_bytes : int
@@ -62,8 +78,9 @@ def environment(
     UsageError
         There is no interposer, or a path can't be handed over.
     """
-    if library() is None:
-        raise UsageError(why_not())
+    problem = why_not(trace_dir.parent)
+    if problem:
+        raise UsageError(problem)
     for path in (*interest.prefixes, *interest.skip, str(trace_dir)):
         if "\n" in path:
             raise UsageError(f"{path!r} has a line break in it: name another path")
@@ -73,8 +90,19 @@ def environment(
         "PIOTUTOR_CAPTURE_PREFIX": "\n".join(interest.prefixes),
         "PIOTUTOR_CAPTURE_SKIP": "\n".join(interest.skip),
         "PIOTUTOR_CAPTURE_BYTES": str(max_bytes),
-        "LD_PRELOAD": ":".join(filter(None, (str(library()), others))),
+        "LD_PRELOAD": ":".join(filter(None, (_loadable(trace_dir.parent), others))),
     }
+
+
+def _loadable(place: Path) -> str:
+    """Return a path of the interposer that the loader takes: its own, or a link in `place`."""
+    path = str(library())
+    if _PLAIN(path):
+        return path
+    link = place / LINK
+    if not link.is_symlink():
+        link.symlink_to(path)
+    return str(link)
 
 
 def argv_prefix(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import piotutor
 from piotutor.capture import choice, preload, strace
 from piotutor.errors import UsageError
-from piotutor.trace import interest
+from piotutor.trace import Op, Trace, interest
 from piotutor.trace.interest import Interest
 
 NAMES = Path(piotutor.__file__).parent / "capture" / "interposer" / "names.c"
@@ -83,6 +85,29 @@ def test_a_path_with_a_line_break_is_refused(here, tmp_path):
     here()
     with pytest.raises(UsageError, match="line break"):
         preload.environment(tmp_path, Interest.of(["/a\nb"]), 1)
+
+
+def test_a_library_whose_path_can_not_be_preloaded(tmp_path, monkeypatch):
+    """The loader splits LD_PRELOAD at spaces and colons: a link in the run directory does."""
+    found = preload.library()
+    if found is None:
+        pytest.skip(preload.why_not())
+    odd = tmp_path / "a b:c"
+    (odd / "run").mkdir(parents=True)
+    shutil.copy(found, odd / "lib.so")
+    monkeypatch.setattr(preload, "library", lambda: odd / "lib.so")
+    assert "PIOTUTOR_STATE" in preload.why_not(odd / "run")
+    with pytest.raises(UsageError, match="space or a colon"):
+        choice.choose("preload", odd / "run")
+    assert choice.choose("auto", odd / "run")[0] != "preload"
+    (tmp_path / "run" / "trace").mkdir(parents=True)
+    env = preload.environment(
+        tmp_path / "run" / "trace", Interest.of([tmp_path / "out"]), 1 << 22, {}
+    )
+    assert env["LD_PRELOAD"] == str(tmp_path / "run" / "interposer.so")
+    dd = ["dd", "if=/dev/zero", f"of={tmp_path / 'out'}", "bs=1", "count=5", "status=none"]
+    subprocess.run(dd, env={**os.environ, **env}, check=True, timeout=60)
+    assert Trace.load(tmp_path / "run" / "trace").where(op=Op.WRITE).sum() == 5
 
 
 def test_words_before_the_program_keep_it_as_it_is():
