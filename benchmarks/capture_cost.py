@@ -13,7 +13,8 @@ only that means something, but what strace does in a process of its own isn't in
 
 The tools: piotutor's interposer; ``strace -f -ff --seccomp-bpf -ttt -T -y -s0``; dftracer, of
 which DFTRACER names a Python that has it (PyPI); Darshan with its DXT, of which DARSHAN names the
-library (built with ``--without-mpi --enable-dxt-mod``). Those that aren't there are left out.
+library (built with ``--enable-dxt-mod``; ``--without-mpi``, but for ``--mpicc``). Those that aren't
+there are left out.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def darshan(out: Path) -> tuple[dict[str, str], list[str]]:
     return {
         "LD_PRELOAD": os.environ["DARSHAN"],
         "DARSHAN_ENABLE_NONMPI": "1",
-        "DARSHAN_MOD_ENABLE": "DXT_POSIX",
+        "DARSHAN_MOD_ENABLE": "DXT_POSIX,DXT_MPIIO",
         "DXT_ENABLE_IO_TRACE": "1",
         "DARSHAN_MODMEM": "1024",
         "DARSHAN_LOGFILE": str(out / "log.darshan"),
