@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,3 +197,23 @@ def test_the_name_of_a_file_system_is_no_part_of_a_files_name(named, mpi, tmp_pa
     calls = [call for call in captured.rows(trace, layer=Layer.MPIIO) if call["op"] != "SEEK"]
     assert [call["op"] for call in calls] == ["OPEN", "WRITE", "CLOSE", "REMOVE"]
     assert {call["name"] for call in calls} == {str(file)}
+
+
+def test_many_files_and_threads(mpi, tmp_path):
+    traces = tmp_path / "trace"
+    traces.mkdir()
+    captured.run(mpi, 1, "many.py", tmp_path, capture=traces, prefix=tmp_path)
+    trace = captured.load(traces)
+    calls = captured.rows(trace, layer=Layer.MPIIO)
+    counts = Counter(call["op"] for call in calls)
+    assert counts == {"OPEN": 1801, "CLOSE": 1801, "WRITE": 1500 + 300 + 4 * 500 + 1}
+    written = [call for call in calls if call["call"] == "MPI_File_write_at"]
+    assert len({call["thread"] for call in written}) == 5
+    parents = {call["at"]: call for call in written}
+    below = captured.rows(trace, layer=Layer.POSIX)
+    moved = [call for call in below if call["op"] == "WRITE" and call["parent"] in parents]
+    assert len(moved) == len(written)
+    for call in moved:
+        outer = parents[call["parent"]]
+        for field in ("offset", "length", "result", "name", "thread"):
+            assert call[field] == outer[field]
