@@ -9,18 +9,21 @@ import numpy as np
 
 from piotutor.diagnosis.seen import (
     NAMES,
+    WORST,
     Requests,
     Seen,
     count,
     covered,
     group,
     kind,
+    laid,
     several,
     stable,
 )
 from piotutor.diagnosis.thresholds import Thresholds, source
 from piotutor.diagnosis.verdict import Rule, Verdict
 from piotutor.metrics import TRANSFERS, sum_by
+from piotutor.trace import Op
 from piotutor.units import format_size
 
 PAGE = 4096
@@ -175,7 +178,8 @@ def redundant(seen: Seen, limits: Thresholds) -> Verdict:
     found = seen.reads
     if not len(found):
         if len(seen.placed):
-            return rule.no("nothing was read but to fill the holes of writes")
+            holes = " but to fill the holes of writes" * bool((seen.placed.op == Op.READ).any())
+            return rule.no("nothing was read" + holes)
         return rule.cannot(_unplaced(seen))
     same, other, files = read_again(found)
     total = int(found.moved.sum())
@@ -195,14 +199,16 @@ def redundant(seen: Seen, limits: Thresholds) -> Verdict:
 
 def read_again(found: Requests) -> tuple[int, int, list[tuple[int, int]]]:
     """Count the bytes read again by the same rank, and by others; and the files they are of."""
+    file, files = group(found.file)
     mine, many = group(found.rank, found.file)
-    each, files = group(found.file)
-    total = sum_by(each, found.moved, files)
-    by_rank = int(covered(mine, many, found.offset, found.moved).sum())
-    once = covered(each, files, found.offset, found.moved)
-    base = int(found.file.min())
-    worst = np.argsort(once - total, kind="stable")[:3].tolist()
-    again = [(base + number, int(total[number] - once[number])) for number in worst]
+    order = np.argsort(laid(file, files, found.offset, found.moved))
+    file, mine, offset, size = (c[order] for c in (file, mine, found.offset, found.moved))
+    total, once = sum_by(file, size, files), covered(file, offset, size, files)
+    order = stable(mine, many)
+    by_rank = int(covered(mine[order], offset[order], size[order], many).sum())
+    worst = np.argsort(once - total, kind="stable")[:WORST].tolist()
+    low = int(found.file.min())
+    again = [(low + number, int(total[number] - once[number])) for number in worst]
     return int(total.sum()) - by_rank, by_rank - int(once.sum()), again
 
 

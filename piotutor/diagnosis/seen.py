@@ -19,6 +19,8 @@ NAMES = {
     Layer.MPIIO: "MPI-IO",
     Layer.POSIX: "POSIX",
     Layer.BLOCK: "block",
+    Layer.SERVER: "server",
+    Layer.DEVICE: "device",
 }
 WORST = 3
 _DENSE = 1 << 24  # groups that are numbered without sorting
@@ -156,12 +158,12 @@ def laid(code: np.ndarray, many: int, offset: np.ndarray, length: np.ndarray) ->
     return begin
 
 
-def covered(code: np.ndarray, many: int, offset: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Return how many different bytes each group's extents cover, sweeping them once."""
+def covered(code: np.ndarray, offset: np.ndarray, length: np.ndarray, many: int) -> np.ndarray:
+    """Return how many different bytes each group's extents cover.
+
+    They are swept once: groups must lie together, and each group's extents ascend.
+    """
     begin = laid(code, many, offset, length)
-    if (begin[1:] < begin[:-1]).any():
-        order = np.argsort(begin)
-        begin, length, code = begin[order], length[order], code[order]
     reached = np.maximum.accumulate(begin + length)
     before = np.concatenate([begin[:1], reached[:-1]])
     return sum_by(code, np.maximum(reached - np.maximum(begin, before), 0), many)

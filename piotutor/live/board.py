@@ -20,6 +20,7 @@ from piotutor.live.frames import as_application
 from piotutor.live.look import look
 from piotutor.live.scene import Scene
 from piotutor.live.transport import Transport
+from piotutor.live.verdicts import VerdictPanel
 from piotutor.live.view import View
 from piotutor.plots.style import Style
 from piotutor.runner import Job, Run
@@ -29,7 +30,7 @@ from piotutor.workload import Workload
 
 VIEWS: dict[str, type[View]] = {
     view.name: view
-    for view in (AccessMap, Throughput, LatencyHistogram, RankTimeline, Tank, Descent)
+    for view in (AccessMap, Throughput, LatencyHistogram, RankTimeline, Tank, Descent, VerdictPanel)
 }
 """The live views, by the names of their twins in `piotutor.plots.KINDS`."""
 

@@ -14,6 +14,7 @@ from piotutor.plots.pattern_map import pattern_map_data
 from piotutor.plots.style import Words
 from piotutor.plots.throughput import throughput_finding
 from piotutor.plots.timeline import timeline_finding
+from piotutor.plots.verdicts import verdicts_finding
 from piotutor.trace import Trace
 from piotutor.workload import Workload
 
@@ -24,6 +25,7 @@ _FINDINGS: dict[str, Callable[[Any], str]] = {
     "timeline": timeline_finding,
     "tank": tank_finding,
     "descent": descent_finding,
+    "verdicts": verdicts_finding,
 }
 
 

@@ -42,7 +42,8 @@ async def watch(
     workload : Workload, str or list of str
         What to run, or IOR's command line for it.
     views : sequence of str
-        Some of ``access_map, throughput, latency, timeline, tank, descent``.
+        Some of ``access_map, throughput, latency, timeline, tank, descent,
+        verdicts``.
     seconds : float
         How long the replay takes, at least 5.
     grid : int

@@ -23,6 +23,7 @@ from piotutor.plots import (
     tank,
     throughput,
     timeline,
+    verdicts,
 )
 from piotutor.plots.style import Style
 from piotutor.trace import Trace
@@ -42,6 +43,7 @@ __all__ = [
     "tank",
     "throughput",
     "timeline",
+    "verdicts",
 ]
 
 
@@ -62,6 +64,7 @@ KINDS = {
     "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
     "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
     "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
+    "verdicts": Kind(verdicts.verdicts_data, verdicts.plot_verdicts, verdicts.verdicts_alt),
 }
 
 
@@ -72,7 +75,8 @@ def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: An
     ----------
     trace : Trace
     kind : str
-        ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank`` or ``descent``.
+        ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank``, ``descent`` or
+        ``verdicts``.
     style : Style, optional
         Sizes of type and lines.
     **options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -453,3 +454,12 @@ def test_groups_too_many_to_number_one_by_one_are_sorted():
     assert many == 3
     assert code[1] == code[3]
     assert len(set(code.tolist())) == 3
+
+
+def test_the_table_in_the_docs_is_the_one_in_the_code():
+    page = (Path(__file__).parents[2] / "docs/verdicts.md").read_text("utf-8")
+    for line in table():
+        source = "Drishti" if line.source == DRISHTI else "ours"
+        assert f"| `{line.name}` | {line.value} | {line.meaning} | {source} |" in page
+    for name in JUDGES:
+        assert f"| `{name}` |" in page
