@@ -29,7 +29,7 @@ class Descent {
     parent.append(this.said);
   }
   restyle(style) { this.style = style; this.events.key = ""; this.fills = null; }
-  height(style) { return Math.round(style.font * 4.2 + this.lanes.height(style) + this.notes().length * style.font * 1.3); }
+  height(style) { return Math.round(style.font * 4.4 + this.lanes.height(style) + this.notes().length * style.font * 1.3); }
   notes() { return (this.meta.absent || []).map((text) => `not captured here: ${text}`); }
 
   load(frame) {
@@ -66,7 +66,7 @@ class Descent {
     axes(ctx, { ...box, h: box.h + 2 }, axis, null, style);
     if (axis.time && now < Infinity) nowLine(ctx, box, box.x + ((now - axis.lo) / axis.span) * box.w, style);
     this.tell(phase, request);
-    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (3.4 + 1.3 * i), style, { size: 0.9 }));
+    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (3.8 + 1.3 * i), style, { size: 0.9 }));
     return undefined;
   }
   // In words beside the choice: the phase, and the request that is looked at.
@@ -146,7 +146,7 @@ class Descent {
       pen.globalAlpha = alpha;
       pen.strokeStyle = strong ? style.ink : color;
       pen.lineWidth = strong ? style.line * 1.2 : style.line * 0.8;
-      if (outlined || strong || lane[i] === DOMAINS) pen.strokeRect(x + 0.5, y + 0.5, Math.max(0.5, wide - 1), tall - 1);
+      if (outlined || (strong && wide > 6) || lane[i] === DOMAINS) pen.strokeRect(x + 0.5, y + 0.5, Math.max(0.5, wide - 1), tall - 1);
       else if (wide > 6 && t1[i] > t0[i]) { pen.fillStyle = style.ground; pen.fillRect(x + wide - 1, y, 1, tall); }
     };
   }
