@@ -1,4 +1,4 @@
-"""Interposer and strace agree, on the same run: every call, offset, length and result.
+"""Interposer and strace agree, on the same run: every call, offset, length, result and flag.
 
 Each rank has the interposer preloaded and runs under a strace of its own. What both wrote down of
 the data files is compared call by call, in order, rank by rank and file by file.
@@ -134,7 +134,9 @@ def calls(trace, rank, below):
     found = {}
     mask = trace.where(rank=rank, without=Flag.PART)
     for record in trace.records[mask]:
-        what = (Op(record["op"]).name, *(int(record[n]) for n in ("offset", "length", "result")))
+        numbers = [int(record[name]) for name in ("offset", "length", "result")]
+        flags = Flag(int(record["flags"]) & 255) & ~Flag.INFLATED
+        what = (Op(record["op"]).name, *numbers, flags)
         name = trace.files[record["file"]]
         if name.startswith(str(below)):
             found.setdefault(name, []).append(what)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from piotutor.trace.importers.strace_files import Files, Process
+from piotutor.trace.importers.strace_files import Files, OpenFile, Process
 from piotutor.trace.importers.strace_lines import Call
 from piotutor.trace.record import Op
 
@@ -22,6 +22,10 @@ class What(NamedTuple):
     offset: int = -1
     length: int = 0
     direct: bool = False
+
+
+def _of(op: Op, file: OpenFile, offset: int = -1, length: int = 0) -> What:
+    return What(op, file.path, offset, length, file.direct)
 
 
 def whats(files: Files, process: Process, call: Call) -> list[What]:
@@ -53,7 +57,7 @@ def _open(files: Files, process: Process, call: Call) -> Iterator[What]:
         path = files.opened(process, call, path, flags).path
     elif "O_NONBLOCK" in flags and "O_DIRECTORY" in flags:
         return  # opendir's, of the C library
-    yield What(Op.OPEN, path)
+    yield What(Op.OPEN, path, direct="O_DIRECT" in flags.split("|"))
 
 
 def _transfer(files: Files, process: Process, call: Call) -> Iterator[What]:
@@ -67,7 +71,7 @@ def _transfer(files: Files, process: Process, call: Call) -> Iterator[What]:
         at = files.advance(file, moved, writing=op == Op.WRITE)
     elif op == Op.WRITE:
         files.wrote(file, at + moved)
-    yield What(op, file.path, at, _asked(call), file.direct)
+    yield _of(op, file, at, _asked(call))
 
 
 def _asked(call: Call) -> int:
@@ -88,7 +92,7 @@ def _copy(files: Files, process: Process, call: Call) -> Iterator[What]:
             at = _before(offset)
             if at is None:
                 at = files.advance(file, moved, writing=op == Op.WRITE)
-            yield What(op, file.path, at, moved, file.direct)
+            yield _of(op, file, at, moved)
 
 
 def _before(word: str) -> int | None:
@@ -106,7 +110,7 @@ def _seek(files: Files, process: Process, call: Call) -> Iterator[What]:
         file.position = to
         if call.args[-1] == "SEEK_END" and call.args[1] == "0":
             files.ends[file.path] = to
-    yield What(Op.SEEK, file.path, to)
+    yield _of(Op.SEEK, file, to)
 
 
 def _whole(files: Files, process: Process, call: Call) -> Iterator[What]:
@@ -116,16 +120,16 @@ def _whole(files: Files, process: Process, call: Call) -> Iterator[What]:
     if call.name.startswith("ftruncate"):
         size = int(call.args[1])
         files.ends[file.path] = size
-        yield What(Op.TRUNCATE, file.path, size)
+        yield _of(Op.TRUNCATE, file, size)
     elif call.name == "fallocate":
         offset, length = int(call.args[2]), int(call.args[3])
         if call.args[1] == "0":
             files.wrote(file, offset + length)
-        yield What(Op.ALLOCATE, file.path, offset, length)
+        yield _of(Op.ALLOCATE, file, offset, length)
     elif call.name == "sync_file_range":
-        yield What(Op.SYNC, file.path, int(call.args[1]), int(call.args[2]))
+        yield _of(Op.SYNC, file, int(call.args[1]), int(call.args[2]))
     else:
-        yield What(Op.CLOSE if call.name == "close" else Op.SYNC, file.path)
+        yield _of(Op.CLOSE if call.name == "close" else Op.SYNC, file)
 
 
 def _lock(files: Files, process: Process, call: Call) -> Iterator[What]:
@@ -134,11 +138,11 @@ def _lock(files: Files, process: Process, call: Call) -> Iterator[What]:
         return
     found = _LOCK.search(call.args[-1])
     if found is None:  # flock: the whole file
-        yield What(Op.UNLOCK if "LOCK_UN" in call.args[1] else Op.LOCK, file.path, 0)
+        yield _of(Op.UNLOCK if "LOCK_UN" in call.args[1] else Op.LOCK, file, 0)
         return
     base = {"SET": 0, "CUR": file.position, "END": files.ends.get(file.path)}[found[2]]
     offset = -1 if base is None else base + int(found[3])
-    yield What(Op.UNLOCK if found[1] == "UNLCK" else Op.LOCK, file.path, offset, int(found[4]))
+    yield _of(Op.UNLOCK if found[1] == "UNLCK" else Op.LOCK, file, offset, int(found[4]))
 
 
 def _named(files: Files, process: Process, call: Call) -> Iterator[What]:
