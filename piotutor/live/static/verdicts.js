@@ -17,7 +17,7 @@ class Verdicts {
   }
   // The lines of each verdict: evidence and, where it is found, advice.
   lines(style) {
-    const most = Math.max(20, Math.floor((this.wide - 9.5 * style.font) / (style.font * 0.52)));
+    const most = Math.max(20, Math.floor((this.wide - 10.5 * style.font) / (style.font * 0.52)));
     return this.frame.meta.rows.map((row) => [
       ...wrap(row.text, most), ...(row.advice ? wrap(`To do: ${row.advice}`, most) : [])]);
   }
@@ -34,7 +34,7 @@ class Verdicts {
       words(ctx, sign, 2 + style.font * 0.7, y, { ...style, ink: "#ffffff" }, { align: "center", weight: 700 });
       words(ctx, row.name, style.font * 2, y, style, { weight: frame.found[i] === FOUND ? 700 : "" });
       for (const line of told[i]) {
-        words(ctx, line, style.font * 9, y, style);
+        words(ctx, line, style.font * 9.8, y, style);
         y += style.font * 1.35;
       }
       y += style.font * 0.6 * 1.35;
