@@ -148,7 +148,7 @@ class HintsTable:
                 )
             )
         driver = echoed.get("romio_filesystem_type", "it doesn't say")
-        return [*rows, ("(nothing asked)", driver, "", "the driver that serves this file")]
+        return [*rows, ("(which driver?)", driver, "", "it decides which hints can be obeyed")]
 
     def __repr__(self) -> str:
         return "\n".join(
