@@ -40,6 +40,14 @@ static h5_call *real_call(struct form *form, const struct hdf5 *library)
     return call;
 }
 
+/* Of a library that can't be told from others: it is called, and not recorded. */
+static h5_call *unknown_call(const struct form *form, const void *caller)
+{
+    h5_call *call;
+    *(void **)&call = real_near(form->name, caller);
+    return call;
+}
+
 static word pass(h5_call *call, const word a[8])
 {
     return call(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
@@ -87,10 +95,10 @@ static word recorded(const struct form *form, const struct hdf5 *library, h5_cal
 static word through(struct form *form, const word a[8], const void *caller)
 {
     const struct hdf5 *library = hdf5_of(caller);
-    h5_call *call = library ? real_call(form, library) : NULL;
+    h5_call *call = library ? real_call(form, library) : unknown_call(form, caller);
     if (!call)
         return (word)-1; /* this HDF5 hasn't it: nobody could have called it without us */
-    int32_t file = file_of(form, library, a);
+    int32_t file = library ? file_of(form, library, a) : -1;
     return file < 0 ? pass(call, a) : recorded(form, library, call, a, file);
 }
 
@@ -284,8 +292,9 @@ static struct form form_H5close = {.name = "H5close"};
 
 EXPORT int H5close(void)
 {
-    const struct hdf5 *library = hdf5_of(__builtin_return_address(0));
-    h5_call *call = library ? real_call(&form_H5close, library) : NULL;
+    const void *caller = __builtin_return_address(0);
+    const struct hdf5 *library = hdf5_of(caller);
+    h5_call *call = library ? real_call(&form_H5close, library) : unknown_call(&form_H5close, caller);
     hdf5_forget();
     return call ? (int)call(0, 0, 0, 0, 0, 0, 0, 0) : -1;
 }

@@ -43,8 +43,8 @@ struct hdf5 {
     int (*no_collective_cause)(hid plist, uint32_t *local, uint32_t *global);
 };
 
-struct hdf5 *hdf5_of(const void *caller);              /* the HDF5 that it uses */
-int32_t hdf5_file(const struct hdf5 *library, hid id); /* name of its file, -1: not of interest */
+struct hdf5 *hdf5_of(const void *caller); /* the HDF5 that it uses; NULL: it can't be told */
+int32_t hdf5_file(const struct hdf5 *library, hid id); /* its file's name; -1: not of interest */
 int hdf5_holds_data(const struct hdf5 *library, hid id); /* a file or a dataset */
 void hdf5_forget(void); /* ids may get another meaning */
 

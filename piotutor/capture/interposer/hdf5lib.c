@@ -38,17 +38,17 @@ static int is_whole(const struct hdf5 *library)
 
 static struct hdf5 *add_library(const void *base)
 {
-    struct hdf5 *one = libraries, *last = libraries + LIBRARIES - 1;
+    struct hdf5 *one = libraries, *end = libraries + LIBRARIES;
     pthread_mutex_lock(&adding);
-    while (one < last && one->base && one->base != base)
+    while (one < end && one->base && one->base != base)
         one++;
-    if (!one->base) {
+    if (one < end && !one->base) {
         one->base = base;
         one->number = (int)(one - libraries);
         find_functions(one);
     }
     pthread_mutex_unlock(&adding);
-    return one;
+    return one < end ? one : NULL;
 }
 
 /* Callers are few, and each uses one library: an entry is an address and, from 1, its library. */
@@ -67,6 +67,8 @@ struct hdf5 *hdf5_of(const void *caller)
     if (!open || !dladdr(open, &from))
         return NULL;
     struct hdf5 *library = add_library(from.dli_fbase);
+    if (!library)
+        return NULL;
     atomic_store_explicit(site, address << 8 | (uint64_t)(library->number + 1), memory_order_release);
     return library;
 }
