@@ -181,7 +181,7 @@ def redundant(seen: Seen, limits: Thresholds) -> Verdict:
             holes = " but to fill the holes of writes" * bool((seen.placed.op == Op.READ).any())
             return rule.no("nothing was read" + holes)
         return rule.cannot(_unplaced(seen))
-    same, other, files = read_again(found)
+    same, other, files = read_again(found, seen.generation(found))
     total = int(found.moved.sum())
     share = (same + other) / total if total else 0.0
     evidence = {
@@ -197,19 +197,24 @@ def redundant(seen: Seen, limits: Thresholds) -> Verdict:
     return rule.say(share > limits.redundant_share, text, evidence, advice)
 
 
-def read_again(found: Requests) -> tuple[int, int, list[tuple[int, int]]]:
+def read_again(found: Requests, generation: np.ndarray) -> tuple[int, int, list[tuple[int, int]]]:
     """Count the bytes read again by the same rank, and by others; and the files they are of."""
-    file, files = group(found.file)
-    mine, many = group(found.rank, found.file)
+    file, files = group(found.file, generation)
+    mine, many = group(found.rank, file)
     order = np.argsort(laid(file, files, found.offset, found.moved))
     file, mine, offset, size = (c[order] for c in (file, mine, found.offset, found.moved))
     total, once = sum_by(file, size, files), covered(file, offset, size, files)
+    which, low = np.zeros(files, np.int64), int(found.file.min())
+    which[file] = found.file[order] - low
+    by_file = sum_by(which, total - once, int(which.max()) + 1)
+    worst = np.argsort(-by_file, kind="stable")[:WORST].tolist()
     order = stable(mine, many)
     by_rank = int(covered(mine[order], offset[order], size[order], many).sum())
-    worst = np.argsort(once - total, kind="stable")[:WORST].tolist()
-    low = int(found.file.min())
-    again = [(low + number, int(total[number] - once[number])) for number in worst]
-    return int(total.sum()) - by_rank, by_rank - int(once.sum()), again
+    return (
+        int(total.sum()) - by_rank,
+        by_rank - int(once.sum()),
+        [(low + number, int(by_file[number])) for number in worst],
+    )
 
 
 _NONE = "no reads or writes were recorded"

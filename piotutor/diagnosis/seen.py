@@ -88,6 +88,16 @@ class Seen:
         mask[found.place] = True
         return found.keep(~reads_for_writes(self.trace, mask)[found.place])
 
+    def generation(self, found: Requests) -> np.ndarray:
+        """Tell for some of `placed` in which of its file's lives: each writing begins one."""
+        code, many = group(self.placed.file)
+        order = stable(code, many)
+        code, write = code[order], self.placed.op[order] == Op.WRITE
+        anew = np.append(False, write[:-1] & ~write[1:] & (code[1:] == code[:-1]))
+        number = np.zeros(len(self.trace), np.int64)
+        number[self.placed.place[order]] = np.cumsum(anew[: len(order)])
+        return np.asarray(number[found.place])
+
     def extents(self, layer: int) -> Requests:
         """Return what calls of a layer touched: their extents, or themselves if they have none."""
         found = self.requests(self.trace.where(layer=layer, op=TRANSFERS))

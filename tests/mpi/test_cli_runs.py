@@ -49,6 +49,9 @@ def test_done_when(capsys):
     assert result["dropped"] == 0
     assert isinstance(result["environment"], dict)
     assert result["targets"] == []
+    found = {verdict["name"]: verdict["found"] for verdict in result["verdicts"]}
+    assert len(found) == 9
+    assert found["misaligned"] or result["capture"]["how"] == "none"
     assert Path(result["run_dir"]).is_dir()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from piotutor import cli, metrics, report, results, rundir
+from piotutor.cli import tables
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.results import Run
 from piotutor.trace import Layer, Op, Phase, Trace
@@ -138,6 +140,27 @@ def test_what_a_reader_must_not_miss_is_there(text):
 def test_numbers_are_those_of_the_result(text):
     plain = re.sub(r"<[^>]+>", " ", text)
     assert re.search(r"write\s+0\s+8,000 bytes\s+8\s+9.5 µs", plain)
+
+
+def test_verdicts_are_there_with_evidence_threshold_and_advice(make_run, one_figure, monkeypatch):
+    strict = functools.partial(report.verdicts, small_count=0)
+    monkeypatch.setattr(report, "verdicts", strict)
+    text = report.html(make_run()).decode()
+    assert "<caption>Found: small</caption>" in text
+    assert "move less than 1 MiB" in text
+    assert "drishti/includes/config.py" in text
+    assert "collect pieces in memory" in text
+    assert "can&#x27;t tell: no MPI-IO calls were recorded" in text
+
+
+def test_a_line_for_each_verdict_that_is_found(make_run):
+    verdicts = [
+        {"name": "small", "found": True, "text": "8 of 8 writes"},
+        {"name": "random", "found": False, "text": "0 of 8 writes"},
+    ]
+    text = "\n".join(tables.sections(make_run(verdicts=verdicts)))
+    assert "verdict: small: 8 of 8 writes" in text
+    assert "random" not in text
 
 
 def test_a_run_that_failed_says_why(make_run):

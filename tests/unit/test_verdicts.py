@@ -180,6 +180,12 @@ class TestRedundant:
         assert got.found is False
         assert got.text == "nothing was read but to fill the holes of writes"
 
+    def test_a_file_that_is_written_anew_is_read_anew(self):
+        ops = [Op.WRITE, Op.READ, Op.WRITE, Op.READ]
+        assert verdict("redundant", requests([0] * 4, op=ops)).evidence["read"]["share"] == 0
+        other = requests([0] * 4, op=ops, files=[0, 1, 0, 1])
+        assert verdict("redundant", other).evidence["read"]["same_rank"] == 4096
+
     def test_reads_that_got_nothing_read_nothing(self):
         got = verdict("redundant", requests([0, 0], op=Op.READ, result=[4096, 0]))
         assert got.evidence["read"]["bytes"] == 4096
