@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,10 +86,15 @@ class AddressMap:
         """Bytes of one kind."""
         return sum(r.length for r in self.of(kind))
 
+    @cached_property
+    def _begins(self) -> dict[str, int]:
+        """Where the data of each dataset begin."""
+        return {r.owner: r.offset for r in reversed(self.of(Kind.DATA))}
+
     @property
     def datasets(self) -> list[str]:
         """Datasets that have data in the file, in the order in which it begins."""
-        return list(dict.fromkeys(r.owner for r in self.of(Kind.DATA)))
+        return sorted(self._begins, key=self._begins.__getitem__)
 
     def address(self, dataset: str) -> int:
         """Return where the data of a dataset begin, in bytes from the file's first.
@@ -98,11 +104,11 @@ class AddressMap:
         UsageError
             There is no such dataset, or it has no data in the file.
         """
-        found = self.of(Kind.DATA, dataset)
-        if not found:
+        found = self._begins.get(f"/{dataset.strip('/')}")
+        if found is None:
             has = ", ".join(self.datasets) or "none"
             raise UsageError(f"{self.name} has no data of {dataset!r}: it has data of {has}")
-        return found[0].offset
+        return found
 
     @property
     def islands(self) -> int:
@@ -236,7 +242,10 @@ _CHUNKED = 2  # H5D_CHUNKED
 
 
 def _chunks(dataset: Any) -> list[Any]:
-    """Return all chunks that have an address; HDF5 1.10 tells them only one by one."""
+    """Return all chunks that have an address.
+
+    HDF5 1.10 tells them only one by one, and each time counts from the first.
+    """
     found: list[Any] = []
     if hasattr(dataset, "chunk_iter"):
         dataset.chunk_iter(found.append)

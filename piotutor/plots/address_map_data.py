@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ class AddressMapData:
     touches: Touches | None
     badge: str
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """Datasets that have a colour of their own; one name where they are too many."""
         found = self.map.datasets
