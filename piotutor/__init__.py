@@ -39,6 +39,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "h5map": ("piotutor.plots.address_map", "h5map"),
     "Lesson": ("piotutor.lesson", "Lesson"),
     "check": ("piotutor.lesson", "check"),
+    "layout": ("piotutor.layout", None),
     "metrics": ("piotutor.metrics", None),
     "pattern": ("piotutor.pattern", None),
     "plots": ("piotutor.plots", None),
