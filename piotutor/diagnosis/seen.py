@@ -90,6 +90,8 @@ class Seen:
 
     def generation(self, found: Requests) -> np.ndarray:
         """Tell for some of `placed` in which of its file's lives: each writing begins one."""
+        if (self.placed.op == Op.READ).all():
+            return np.zeros(len(found), np.int64)
         code, many = group(self.placed.file)
         order = stable(code, many)
         code, write = code[order], self.placed.op[order] == Op.WRITE
