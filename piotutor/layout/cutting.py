@@ -23,8 +23,10 @@ def columns_of(**given: npt.ArrayLike) -> list[Ints]:
     for name, values in given.items():
         column = np.atleast_1d(np.asarray(values))
         if column.ndim > 1 or (column.size and column.dtype.kind not in "iu"):
-            raise UsageError(f"{name}: give whole numbers of bytes in one row")
+            raise UsageError(f"{name}: give whole numbers in one row")
         columns.append(column.astype(np.int64, copy=False))
+        if column.size and columns[-1].min() < 0:
+            raise UsageError(f"{name}: give numbers from 0 to 2^63 - 1")
     try:
         return list(np.broadcast_arrays(*columns))
     except ValueError:
@@ -38,9 +40,8 @@ def need_extents(layout: Layout, offset: Ints, length: Ints) -> None:
     """Refuse extents that no file has, or that lie beyond the layout."""
     if not len(offset):
         return
-    far = offset.max() > INT64_MAX - length.max() and (offset > INT64_MAX - length).any()
-    if far or offset.min() < 0 or length.min() < 0:
-        raise UsageError("offset, length: give extents from 0 to 2^63 - 1")
+    if offset.max() > INT64_MAX - length.max() and (offset > INT64_MAX - length).any():
+        raise UsageError("offset, length: give extents below 2^63")
     if layout.end is not None and (offset + length).max() > layout.end:
         raise UsageError(
             f"bytes up to {(offset + length).max()} lie beyond the layout's last component, which "
@@ -53,9 +54,9 @@ def need_ranges(layout: Layout, object: Ints, object_offset: Ints, length: Ints)
     if not len(object):
         return
     objects, size = layout.reach
-    if object.min() < 0 or object.max() >= objects:
+    if object.max() >= objects:
         raise UsageError(f"object: give an index from 0 to {objects - 1}")
-    if object_offset.min() < 0 or length.min() < 0 or (object_offset > size - length).any():
+    if (object_offset > size - length).any():
         raise UsageError(f"object_offset, length: give ranges within 0 to {size}")
 
 

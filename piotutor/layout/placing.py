@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,14 +85,11 @@ def place(layout: Layout, offset: npt.ArrayLike, length: npt.ArrayLike) -> Piece
     UsageError
         An extent is negative, beyond 2^63 - 1 or beyond the layout's end (Lustre refuses that with
         ENODATA); it lies in an object that the list of targets doesn't reach; or there would be
-        more than 10^8 pieces.
+        more than 10^8 pieces, were all stripes as small as the smallest.
     """
     starts, lengths = columns_of(offset=offset, length=length)
-    unit = np.max(layout.unit_in(np.arange(layout.objects or 1)))
-    if lengths.sum(dtype=float) / unit > MOST:
-        raise UsageError(f"more than {MOST:,} pieces aren't worked out at once: give fewer extents")
-    parts = [(*layout.put(begin), *rest) for begin, *rest in cuts(layout, starts, lengths)]
-    return _pieces(layout, *_joined(4, parts))
+    parts = ((*layout.put(begin), *rest) for begin, *rest in cuts(layout, starts, lengths))
+    return _pieces(layout, *_gathered(4, parts, _room(layout, lengths)))
 
 
 def locate(
@@ -125,11 +122,11 @@ def locate(
     """
     columns = columns_of(object=object, object_offset=object_offset, length=length)
     need_ranges(layout, *columns)
-    parts = [
+    parts = (
         _locate(layout, at, *(column[at : at + BLOCK] for column in columns))
         for at in range(0, len(columns[0]), BLOCK)
-    ]
-    return Located(*_joined(3, parts))
+    )
+    return Located(*_gathered(3, parts, _room(layout, columns[2])))
 
 
 def redundancy(layout: Layout, offset: npt.ArrayLike, length: npt.ArrayLike) -> Pieces:
@@ -255,11 +252,29 @@ def unaligned(layout: Layout, offset: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     return within & ~np.isin(starts, layout.edges)
 
 
-def _joined(width: int, parts: Sequence[Sequence[Ints]]) -> list[Ints]:
-    """Return columns from their parts; empty ones if there are none."""
-    if not parts:
-        return [np.empty(0, np.int64) for _ in range(width)]
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+def _room(layout: Layout, length: Ints) -> int:
+    """Return a number of pieces that cutting ranges doesn't pass."""
+    units = layout.unit_in(np.arange(layout.objects or 1))
+    room = len(length) * (2 + len(layout.edges)) + length.sum(dtype=float) / np.min(units)
+    if room > 2 * len(length) + MOST:
+        raise UsageError(f"over {MOST:,} pieces aren't worked out at once: give fewer extents")
+    return int(room) + 1
+
+
+def _gathered(width: int, parts: Iterable[Sequence[Ints]], room: int) -> list[Ints]:
+    """Return columns from their parts.
+
+    New memory costs more than the arithmetic, and only what is written is ever taken: so there is
+    room for all parts from the beginning, and none is kept until the end.
+    """
+    columns = [np.empty(room, np.int64) for _ in range(width)]
+    done = 0
+    for part in parts:
+        now = slice(done, done + len(part[0]))
+        for column, values in zip(columns, part, strict=True):
+            column[now] = values
+        done = now.stop
+    return [column[:done] for column in columns]
 
 
 def _pieces(layout: Layout, object: Ints, *rest: Ints) -> Pieces:
