@@ -26,6 +26,7 @@ from piotutor.launch.local import Ranks
 from piotutor.launch.queue import Pool
 from piotutor.storage import datafiles
 from piotutor.storage.datafiles import DataFiles
+from piotutor.storage.probe import probe
 from piotutor.trace.interest import Interest
 from piotutor.workload import Workload
 
@@ -216,6 +217,7 @@ def environment(
     home: storage.Storage, launcher: Launcher, captured: choice.Capture
 ) -> dict[str, Any]:
     """Say where a run takes place, and on what, and who looks on."""
+    striped = probe(home.path).to_dict()
     return {
         "filesystem": home.kind,
         "path": str(home.path),
@@ -229,4 +231,5 @@ def environment(
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "capture": captured.how,
         "slowed": "strace" if captured.how == "strace" else None,
+        **({"layout": striped} if striped else {}),
     }

@@ -11,17 +11,13 @@ from pathlib import Path
 
 from piotutor import rundir
 from piotutor.capture import Mount, UnavailableError, evict, find_device, mount_of, residency
-from piotutor.doctor.capability import Capability, about, ask, first_line
+from piotutor.doctor.capability import Capability, about, first_line
 from piotutor.errors import UsageError
 from piotutor.kernels.direct import direct_alignment
+from piotutor.storage.probe import probe
 from piotutor.units import format_size
 
 _SAMPLE = 1 << 20
-_TOOLS = {
-    "lustre": ("lfs", "getstripe", "-d"),
-    "beegfs": ("beegfs-ctl", "--getentryinfo"),
-    "gpfs": ("mmlsattr", "-L"),
-}
 
 
 def resolve(path: str | os.PathLike[str] | None) -> Path:
@@ -51,14 +47,13 @@ def file_system(path: Path) -> Capability:
     return Capability("file system", writable, detail, fix)
 
 
-def layout(path: Path) -> Sequence[Capability]:
-    """Say how a parallel file system lays new files out there, where it has a tool for that."""
-    kind = mount_of(path).kind
-    if kind not in _TOOLS:
-        return []
-    fine, answer = ask([*_TOOLS[kind], str(path)])
-    fix = "" if fine else f"load the site's module of {kind}: {_TOOLS[kind][0]} is its tool"
-    return [Capability("layout", fine, " ".join(answer.split())[:300], fix)]
+def layout(path: Path) -> Capability:
+    """Say how the file system lays new files out there, as far as it tells."""
+    found = probe(path)
+    fix = "runs work all the same; over which servers they are striped stays unknown"
+    if found.problem:
+        return Capability("layout", False, f"{found.mount.kind}: {found.problem}", fix)
+    return Capability("layout", True, found.detail)
 
 
 def direct_io(path: Path) -> Capability:

@@ -41,7 +41,10 @@ class Storage(Protocol):
         """Return what the place has counted so far, empty where it can't be seen."""
 
 
-STORAGES = {"local": "piotutor.storage.local:Local"}
+STORAGES = {
+    "local": "piotutor.storage.local:Local",
+    "lustre": "piotutor.storage.lustre:Lustre",
+}
 """Name of the storage to where its class stands."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from piotutor.errors import UsageError
 from piotutor.storage.striping import Component, LayoutError, Striping, whole
-from piotutor.storage.tool import ask
+from piotutor.storage.tool import SECONDS, ask
 from piotutor.units import parse_size
 
 _TOOL = "beegfs entry info"
@@ -22,7 +22,7 @@ _TARGET = re.compile(r"\s*\+\s*(\d+)(?:\s+@\s.*|\s*)")
 _LISTS = ("+ Storage targets:", "+ Storage mirror buddy groups:", "+ Mirror buddy groups:")
 
 
-def striping(path: Path, timeout: float = 10.0) -> Striping:
+def striping(path: Path, timeout: float = SECONDS) -> Striping:
     """Ask how a file, or each new file of a directory, is striped.
 
     Raises

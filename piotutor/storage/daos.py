@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping, whole
-from piotutor.storage.tool import ask
+from piotutor.storage.tool import SECONDS, ask
 
 _TOOL = "daos filesystem get-attr"
 _PAIR = re.compile(r"^\s*([A-Za-z][A-Za-z ]*?)\s*=\s*(\S+)\s*$", re.MULTILINE)
@@ -29,7 +29,7 @@ class ObjectClass(NamedTuple):
     parity: int
 
 
-def striping(path: Path, timeout: float = 10.0) -> Striping:
+def striping(path: Path, timeout: float = SECONDS) -> Striping:
     """Ask how a file, or each new file of a directory, is spread.
 
     Raises
@@ -54,11 +54,9 @@ def parse_attributes(text: str) -> Striping:
     if not name or chunk <= 0:
         raise LayoutError(f"{_TOOL}: no class and chunk in its answer: {text.strip()[:80]!r}")
     kind = parse_class(name)
-    part = Component(stripe_size=chunk, stripe_count=kind.groups)
-    words = [f"class {name}"]
-    if kind.parity:
-        words += [f"each group has {kind.cells} cells of data and {kind.parity} of parity"]
-    return Striping("daos", (part,), kind.copies, ", ".join(words))
+    part = Component(stripe_size=chunk, stripe_count=kind.groups, pattern=name)
+    cells = f"each group has {kind.cells} cells of data and {kind.parity} of parity"
+    return Striping("daos", (part,), kind.copies, cells if kind.parity else "")
 
 
 def parse_class(name: str) -> ObjectClass:

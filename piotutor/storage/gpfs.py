@@ -13,14 +13,14 @@ from urllib.parse import unquote
 
 from piotutor.capture.device import mount_of
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping, whole
-from piotutor.storage.tool import ask
+from piotutor.storage.tool import SECONDS, ask
 
 _PAIR = re.compile(r"^([a-z][A-Za-z ]*?):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _COPIES = re.compile(r"(\d+) max (\d+)")
 _BLOCK = re.compile(r"^\s*-B\s+(\d+)\s", re.MULTILINE)
 
 
-def striping(path: Path, timeout: float = 10.0) -> Striping:
+def striping(path: Path, timeout: float = SECONDS) -> Striping:
     """Ask how a file, or a directory's new files, are laid out.
 
     Raises

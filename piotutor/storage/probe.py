@@ -10,6 +10,7 @@ from typing import Any
 from piotutor.capture import fiemap
 from piotutor.capture.device import Mount, mount_of, nearest
 from piotutor.storage.striping import LayoutError, Striping
+from piotutor.storage.tool import SECONDS
 
 SYSTEMS = {
     "lustre": "lustre",
@@ -22,8 +23,6 @@ SYSTEMS = {
     "fuse.dfuse": "daos",
 }
 """A mount's kind to the module here whose ``striping(path, timeout)`` asks that file system."""
-
-SECONDS = 10.0
 
 _NETWORK_FILES = ("nfs", "nfs4", "cifs", "smb3")
 _ONE_DISK = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from piotutor.launch.local import Local
 from piotutor.testing.launchers import LauncherSuite
 from piotutor.testing.storages import StorageSuite
@@ -9,6 +13,19 @@ from piotutor.testing.storages import StorageSuite
 
 class TestLocalStorage(StorageSuite):
     name = "local"
+
+
+class TestLustreStorage(StorageSuite):
+    """A script stands in for ``lfs``: there is no Lustre here."""
+
+    name = "lustre"
+
+    @pytest.fixture(autouse=True)
+    def lfs(self, tmp_path_factory, monkeypatch):
+        tool = tmp_path_factory.mktemp("bin") / "lfs"
+        tool.write_text("#!/bin/sh\necho stripe_count: 4 stripe_size: 1048576\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
 
 
 class TestLocalLauncher(LauncherSuite):

@@ -16,11 +16,20 @@ from piotutor.doctor import capture, machine, place, stack, tools
 from piotutor.doctor.capability import Capability, ask
 from piotutor.errors import RunError, UsageError
 from piotutor.launch.local import Local
+from piotutor.storage import probe
 
 NAMES = {
     *("system", "Python", "cores", "memory", "container limits"),
     *("MPI", "MPI-IO", "one MPI", "h5py", "parallel HDF5"),
-    *("file system", "direct I/O", "page cache", "eviction", "device counters", "file locks"),
+    *(
+        "file system",
+        "layout",
+        "direct I/O",
+        "page cache",
+        "eviction",
+        "device counters",
+        "file locks",
+    ),
     *("live views", "C compiler", "strace", "Slurm", "Lustre", "BeeGFS", "DAOS", "Ceph servers"),
     *("Darshan", "interposer", "block requests", "namespaces"),
 }
@@ -48,7 +57,8 @@ def kind(monkeypatch):
     """Return a function that pretends another kind of file system."""
 
     def pretend(name):
-        monkeypatch.setattr(place, "mount_of", lambda path: Mount("/", name, "source"))
+        for module in (place, probe):
+            monkeypatch.setattr(module, "mount_of", lambda path: Mount("/", name, "source"))
 
     return pretend
 
@@ -243,14 +253,15 @@ def test_locks_that_are_refused(monkeypatch, tmp_path):
 
 def test_the_layout_of_a_parallel_file_system(only_here, kind, tmp_path):
     kind("ext4")
-    assert place.layout(tmp_path) == []
+    assert place.layout(tmp_path).detail == "ext4: not striped"
     kind("lustre")
-    (capability,) = place.layout(tmp_path)
+    capability = place.layout(tmp_path)
     assert not capability.ok
+    assert "lfs is not on the PATH" in capability.detail
     program(only_here, "lfs", 'echo "stripe_count: 1"; echo "stripe_size: 1048576"')
-    (capability,) = place.layout(tmp_path)
+    capability = place.layout(tmp_path)
     assert capability.ok
-    assert capability.detail == "stripe_count: 1 stripe_size: 1048576"
+    assert capability.detail == "1 stripe of 1 MiB"
 
 
 # MPI and HDF5

@@ -7,6 +7,7 @@ a script stands in for a tool where a process must fail, hang or complain.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -15,9 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from piotutor import layout, preparation
+from piotutor.capture import choice
 from piotutor.capture.device import Mount
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.storage import beegfs, cephfs, daos, gpfs, lustre, probe, tool
+from piotutor.launch import local as ranks
+from piotutor.storage import beegfs, cephfs, daos, gpfs, lfs, local, lustre, probe, tool
+from piotutor.storage.placing import layout_of
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping
 
 MIB = 1 << 20
@@ -244,8 +249,8 @@ LUSTRE_SAMPLES = (
     *(DIRECTORY, OLD_DIRECTORY, PROGRESSIVE_DIRECTORY, DOM_NUMBER),
 )
 READERS = (
-    *((lustre.parse_getstripe, sample) for sample in LUSTRE_SAMPLES),
-    (lustre.parse_df, DF),
+    *((lfs.parse_getstripe, sample) for sample in LUSTRE_SAMPLES),
+    (lfs.parse_df, DF),
     *((beegfs.parse_entry, sample) for sample in (BEEGFS_FILE, BEEGFS_DIRECTORY)),
     (gpfs.parse_attributes, GPFS),
     *((gpfs.parse_block_size, sample) for sample in (GPFS_TABLE, GPFS_FIELDS)),
@@ -264,25 +269,25 @@ def only(found):
 
 
 def test_a_plain_file():
-    assert only(lustre.parse_getstripe(PLAIN)) == Component(
+    assert only(lfs.parse_getstripe(PLAIN)) == Component(
         stripe_size=MIB, stripe_count=4, targets=(5, 0, 7, 2), start_ost=5
     )
 
 
 def test_a_plain_file_as_yaml():
-    assert only(lustre.parse_getstripe(PLAIN_YAML)) == Component(
+    assert only(lfs.parse_getstripe(PLAIN_YAML)) == Component(
         stripe_size=65536, stripe_count=2, targets=(3, 1), start_ost=3, pool="flash"
     )
 
 
 def test_a_file_of_an_old_lustre_whose_name_looks_like_an_answer():
-    assert only(lustre.parse_getstripe(OLD)) == Component(
+    assert only(lfs.parse_getstripe(OLD)) == Component(
         stripe_size=4 * MIB, stripe_count=1, targets=(86,), start_ost=86
     )
 
 
 def test_a_progressive_file_overstriped_and_not_yet_whole():
-    first, second, third = lustre.parse_getstripe(PROGRESSIVE).components
+    first, second, third = lfs.parse_getstripe(PROGRESSIVE).components
     assert (first.start, first.end, first.targets) == (0, 4 * MIB, (6,))
     assert (second.start, second.end, second.targets) == (4 * MIB, 64 * MIB, (1, 0, 1, 0))
     assert second.pattern == "overstriped"
@@ -290,25 +295,25 @@ def test_a_progressive_file_overstriped_and_not_yet_whole():
 
 
 def test_data_on_the_metadata_server():
-    first, second = lustre.parse_getstripe(PROGRESSIVE_YAML).components
+    first, second = lfs.parse_getstripe(PROGRESSIVE_YAML).components
     assert (first.pattern, first.end, first.targets) == ("mdt", MIB, ())
     assert (second.pattern, second.end, second.targets) == ("raid0", None, (0, 2))
-    assert only(lustre.parse_getstripe(DOM_NUMBER)).pattern == "mdt"
+    assert only(lfs.parse_getstripe(DOM_NUMBER)).pattern == "mdt"
 
 
 def test_of_mirrors_the_one_that_is_not_stale():
-    found = lustre.parse_getstripe(MIRRORED)
+    found = lfs.parse_getstripe(MIRRORED)
     assert found.copies == 2
     assert only(found).targets == (3, 4)
     assert only(found).pool == "archive"
 
 
 def test_directories():
-    assert only(lustre.parse_getstripe(DIRECTORY)) == Component(
+    assert only(lfs.parse_getstripe(DIRECTORY)) == Component(
         stripe_size=2 * MIB, stripe_count=ALL, pool="flash"
     )
-    assert only(lustre.parse_getstripe(OLD_DIRECTORY)) == Component(MIB, 1)
-    counts = [one.stripe_count for one in lustre.parse_getstripe(PROGRESSIVE_DIRECTORY).components]
+    assert only(lfs.parse_getstripe(OLD_DIRECTORY)) == Component(MIB, 1)
+    counts = [one.stripe_count for one in lfs.parse_getstripe(PROGRESSIVE_DIRECTORY).components]
     assert counts == [1, 4]
 
 
@@ -326,16 +331,16 @@ def test_directories():
 )
 def test_what_lfs_cannot_mean_is_refused(text):
     with pytest.raises(LayoutError, match="lfs getstripe: "):
-        lustre.parse_getstripe(text)
+        lfs.parse_getstripe(text)
 
 
 def test_targets_with_their_space_and_without_those_that_are_off():
-    assert lustre.parse_df(DF) == [
-        lustre.Target(0, "temp-OST0000_UUID", 838860800 * 1024, 838451200 * 1024),
-        lustre.Target(10, "temp-OST000a_UUID", 838860800 * 1024, 0),
+    assert lfs.parse_df(DF) == [
+        lfs.Target(0, "temp-OST0000_UUID", 838860800 * 1024, 838451200 * 1024),
+        lfs.Target(10, "temp-OST000a_UUID", 838860800 * 1024, 0),
     ]
     with pytest.raises(LayoutError, match="no OST"):
-        lustre.parse_df("filesystem_summary: 0 0 0 0% /scratch\n")
+        lfs.parse_df("filesystem_summary: 0 0 0 0% /scratch\n")
 
 
 HOME = Path("/scratch/run")
@@ -455,7 +460,7 @@ def test_not_on_cephfs(tmp_path):
 
 def test_daos():
     found = daos.parse_attributes(DAOS)
-    assert only(found) == Component(stripe_size=MIB, stripe_count=ALL)
+    assert only(found) == Component(stripe_size=MIB, stripe_count=ALL, pattern="EC_4P2GX")
     assert "4 cells of data and 2 of parity" in found.note
     assert daos.parse_class("S4") == daos.ObjectClass(4, 1, 1, 0)
     assert daos.parse_class("RP_2G1") == daos.ObjectClass(1, 2, 1, 0)
@@ -572,6 +577,18 @@ def test_a_layout_is_set_and_seen(stand_in, tmp_path):
     )
 
 
+def test_a_storage_on_lustre_lays_out_what_a_run_makes(stand_in, tmp_path):
+    stand_in("lfs", LFS)
+    state = tmp_path / "bin"
+    (state / "lfs.now").write_text(OLD_DIRECTORY)
+    (state / "lfs.next").write_text(DIRECTORY)
+    place = lustre.Lustre(tmp_path)
+    assert only(place.prepare(tmp_path)).stripe_count == 1
+    assert not (state / "lfs.asked").exists()
+    place = lustre.Lustre(tmp_path, (Component(stripe_count=ALL),))
+    assert only(place.prepare(tmp_path)).stripe_count == ALL
+
+
 def test_a_layout_that_is_not_obeyed(stand_in, tmp_path):
     stand_in("lfs", LFS)
     state = tmp_path / "bin"
@@ -646,3 +663,70 @@ def test_a_name_that_no_tool_can_print(on, tmp_path):
     strange = tmp_path / "a\nstripe_count: 1"
     strange.touch()
     assert "can't print" in probe.probe(strange).problem
+
+
+def test_a_run_notes_the_layout_where_there_is_one(on, stand_in, tmp_path):
+    home, captured = local.Local(tmp_path), choice.Capture("none", "")
+    on("ext4")
+    assert "layout" not in preparation.environment(home, ranks.Local(), captured)
+    on("lustre")
+    stand_in("lfs", f"cat <<'END'\n{DIRECTORY}\nEND")
+    noted = preparation.environment(home, ranks.Local(), captured)["layout"]
+    assert json.loads(json.dumps(noted))["components"][0]["stripe_count"] == ALL
+
+
+# From a tool's word to the arithmetic
+
+
+def held(striping, offset, length, targets=0):
+    """Return the targets of an extent's pieces, and where each lies in its object."""
+    pieces = layout.place(layout_of(striping, targets), [offset], [length])
+    return list(zip(pieces.target.tolist(), pieces.object_offset.tolist(), strict=True))
+
+
+def test_bytes_of_a_plain_file_lie_on_the_targets_that_it_lists():
+    assert held(lfs.parse_getstripe(PLAIN), 0, 5 * MIB) == [
+        *((5, 0), (0, 0), (7, 0), (2, 0), (5, MIB))
+    ]
+
+
+def test_bytes_of_a_progressive_file_lie_on_each_component_s_own_targets():
+    grows = lfs.parse_getstripe(PROGRESSIVE_YAML)
+    assert [target for target, _ in held(grows, 0, 3 * MIB)] == [-1, 2, 0]
+
+
+def test_bytes_of_others_lie_in_their_chunks():
+    assert [one for one, _ in held(beegfs.parse_entry(BEEGFS_FILE), 0, MIB)] == [101, 201]
+    assert held(cephfs.parse_layout(CEPH), 0, 3 << 16) == [(0, 0), (1, 0), (2, 0)]
+    blocks = gpfs.blocks(gpfs.parse_attributes(GPFS), 4 * MIB)
+    assert len(held(blocks, 0, 16 * MIB, targets=3)) == 4
+    replicated = daos.parse_attributes(DAOS.replace("EC_4P2GX", "RP_2G2"))
+    assert len(held(replicated, 0, 4 * MIB)) == 4
+
+
+@pytest.mark.parametrize(
+    "open_yet",
+    [
+        lfs.parse_getstripe(DIRECTORY),
+        lfs.parse_getstripe("stripe_count: 0 stripe_size: 0 stripe_offset: -1"),
+        lfs.parse_getstripe("lmm_stripe_count: 1\nlmm_stripe_size: 65536\nlmm_pattern: 80000001"),
+        daos.parse_attributes(DAOS),
+        beegfs.parse_entry(BEEGFS_DIRECTORY.replace("desired: 4", "desired: 9999999999")),
+    ],
+)
+def test_what_is_not_settled_is_not_made_up(open_yet):
+    with pytest.raises(LayoutError):
+        layout_of(open_yet)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_what_damaged_answers_seem_to_say_is_placed_or_refused(data):
+    text = data.draw(st.sampled_from(LUSTRE_SAMPLES))
+    at = data.draw(st.integers(0, len(text)))
+    new = data.draw(st.from_regex(r"\A-?[0-9]{1,20}\Z"))
+    try:
+        found = layout_of(lfs.parse_getstripe(text[:at] + new + text[at + 1 :]), targets=8)
+        layout.place(found, [0], [65536])
+    except PiotutorError as error:
+        assert "\n" not in str(error)
