@@ -1,7 +1,8 @@
 """DAOS: a file is an array of chunks, spread over the groups of an object class.
 
-Formats: docs.daos.io, "DAOS Filesystem": ``daos filesystem get-attr``, lines of ``name = value``;
-names of object classes as in "Object Class": ``S4``, ``SX``, ``RP_2G1``, ``EC_4P2GX``.
+Formats: ``daos filesystem get-attr`` as DAOS 2.x prints it (`src/control/cmd/daos/filesystem.go`):
+lines of ``name = value``; names of classes as docs.daos.io has them, "Object Class": ``S4``,
+``SX``, ``RP_2G1``, ``EC_4P2GX``.
 """
 
 from __future__ import annotations

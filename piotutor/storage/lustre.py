@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from piotutor.capture.device import mount_of
 from piotutor.errors import UsageError
 from piotutor.storage.lfs import Target, parse_df, parse_getstripe
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping
@@ -43,7 +44,11 @@ class Lustre:
     components: tuple[Component, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     argv_prefix: tuple[str, ...] = ()
-    kind: str = "lustre"
+
+    @property
+    def kind(self) -> str:
+        """What the path really is on: ``lustre``, if all is as it was said to be."""
+        return mount_of(self.path).kind
 
     def prepare(self, directory: Path) -> Striping:
         """Give a directory of a run the layout, and return what it then has (see `lay_out`)."""
