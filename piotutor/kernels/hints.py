@@ -52,10 +52,17 @@ def _judge(name: str, value: str, echoed: Mapping[str, str]) -> dict[str, bool |
         return _verdict(False, f"the library uses {echoed[name]}")
     for start, able in _DRIVERS.items():
         if name.startswith(start) and not driver.upper().startswith(able):
-            return _verdict(False, f"echoed, but the driver ({driver}) does nothing with it")
+            return _verdict(False, f"echoed, but the driver ({driver}) {_instead(name)}")
     if name.startswith("stri"):
         return _verdict(None, "the file's layout tells: look with the file system's own tool")
     return _verdict(True, "the library's own value for this file")
+
+
+def _instead(name: str) -> str:
+    """Return what a driver without layouts makes of a hint; see `piotutor.twophase.domains`."""
+    if name == "striping_unit":
+        return "lays out nothing by it: it only ends collective file domains at its multiples"
+    return "does nothing with it"
 
 
 def _verdict(obeyed: bool | None, why: str) -> dict[str, bool | str | None]:
