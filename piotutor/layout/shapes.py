@@ -128,26 +128,20 @@ class Striped(Layout):
         client, lov_offset.c. With an object size, as Ceph documents it ("File striping"; Linux,
         net/ceph/striper.c).
         """
-        unit = offset // self.stripe_size
-        inside = offset - unit * self.stripe_size
-        row = unit // self.stripe_count
-        object = unit - row * self.stripe_count
+        object, object_offset = _put(offset, self.stripe_size, self.stripe_count)
         if self.object_size is not None:
-            rows = self.object_size // self.stripe_size
-            full = row // rows
+            full = object_offset // self.object_size
             object += full * self.stripe_count
-            row -= full * rows
-        return object, row * self.stripe_size + inside
+            object_offset -= full * self.object_size
+        return object, object_offset
 
     def get(self, object: Ints, object_offset: Ints) -> Ints:
         """Return the byte of the file (see `Layout`)."""
-        row = object_offset // self.stripe_size
-        inside = object_offset - row * self.stripe_size
         if self.object_size is not None:
             full = object // self.stripe_count
             object = object - full * self.stripe_count
-            row += full * (self.object_size // self.stripe_size)
-        return (row * self.stripe_count + object) * self.stripe_size + inside
+            object_offset = object_offset + full * self.object_size
+        return _get(object, object_offset, self.stripe_size, self.stripe_count)
 
 
 @dataclass(frozen=True)
@@ -232,6 +226,10 @@ class Composite(Layout):
     def _units(self) -> Ints:
         return np.array([one.layout.stripe_size for one in self.components], np.int64)
 
+    @cached_property
+    def _stripe_counts(self) -> Ints:
+        return np.array([one.layout.stripe_count for one in self.components], np.int64)
+
     def _at(self, offset: Ints) -> Ints:
         at = np.zeros(len(offset), np.int64)
         for edge in self.edges:  # they are few: this is faster than a search
@@ -241,38 +239,51 @@ class Composite(Layout):
     def _of(self, object: Ints) -> Ints:
         return np.searchsorted(self._first, object, "right") - 1
 
-    def unit_at(self, offset: Ints) -> Ints:
+    def unit_at(self, offset: Ints) -> Sizes:
         """Return the stripe size of each byte's component."""
-        return self._units[self._at(offset)]
+        return _pick(self._units, self._at(offset))
 
-    def unit_in(self, object: Ints) -> Ints:
+    def unit_in(self, object: Ints) -> Sizes:
         """Return the stripe size of each object's component."""
-        return self._units[self._of(object)]
+        return _pick(self._units, self._of(object))
 
     def put(self, offset: Ints) -> tuple[Ints, Ints]:
         """Return object and offset in it (see `Layout`)."""
-        object, inside = np.empty_like(offset), np.empty_like(offset)
         at = self._at(offset)
-        for number in np.flatnonzero(np.bincount(at)):
-            here = at == number
-            found, inside[here] = self.components[number].layout.put(offset[here])
-            object[here] = found + self._first[number]
-        return object, inside
+        unit, count = _pick(self._units, at), _pick(self._stripe_counts, at)
+        object, object_offset = _put(offset, unit, count)
+        return object + _pick(self._first, at), object_offset
 
     def get(self, object: Ints, object_offset: Ints) -> Ints:
         """Return the byte of the file (see `Layout`)."""
-        offset = np.empty_like(object_offset)
         of = self._of(object)
-        for number in np.flatnonzero(np.bincount(of)):
-            here, layout = of == number, self.components[number].layout
-            offset[here] = layout.get(object[here] - self._first[number], object_offset[here])
-        return offset
+        unit, count = _pick(self._units, of), _pick(self._stripe_counts, of)
+        return _get(object - _pick(self._first, of), object_offset, unit, count)
 
     def span(self, object: Ints) -> tuple[Ints, Ints]:
         """Return the bounds of each object's component."""
         bounds = [0, *self.edges, INT64_MAX if self.end is None else self.end]
         of = self._of(object)
         return np.array(bounds, np.int64)[of], np.array(bounds, np.int64)[of + 1]
+
+
+def _put(offset: Ints, unit: Sizes, count: Sizes) -> tuple[Ints, Ints]:
+    number: Ints = offset // unit
+    row: Ints = number // count
+    inside: Ints = offset - number * unit
+    return number - row * count, row * unit + inside
+
+
+def _get(object: Ints, object_offset: Ints, unit: Sizes, count: Sizes) -> Ints:
+    row = object_offset // unit
+    return object_offset + (row * (count - 1) + object) * unit
+
+
+def _pick(values: Ints, at: Ints) -> Sizes:
+    """Return each one's value: one number, which is faster, if it is the same for all."""
+    if len(at) and (at == at[0]).all():
+        return int(values[at[0]])
+    return values[at]
 
 
 def need_positive(**values: int) -> None:
