@@ -14,7 +14,7 @@ import numpy as np
 from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
 
 TRANSFERS = (Op.READ, Op.WRITE)
-_PIECE = 8192  # values looked at at a time, so that they stay in the processor's cache
+_PIECE = 2**16  # values looked at at a time, so that they stay in the processor's cache
 _PHASE_OPS: dict[int, Op] = {Phase.WRITE: Op.WRITE, Phase.READ: Op.READ}
 
 

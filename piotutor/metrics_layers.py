@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -83,15 +84,14 @@ def descent(trace: Trace, mask: np.ndarray | None = None) -> list[Step]:
         The records that count; by default all.
     """
     found = []
-    for code in distinct(trace.column("layer")).tolist():
-        for op in TRANSFERS:
-            mine = trace.where(layer=code, op=op, without=Flag.PART)
-            mine = mine if mask is None else mine & mask
-            back = reads_for_writes(trace, mine) if op == Op.READ else np.zeros_like(mine)
-            for some, for_write in ((mine & ~back, False), (back, True)):
-                count, size = amount(trace, some)
-                if count:
-                    found.append(Step(Layer(code), op, count, size, for_write))
+    kinds = {(kind & 255, kind >> 8 & 255) for kind in distinct(trace.column("kind")).tolist()}
+    for code, op in sorted(kinds & set(product(Layer, TRANSFERS))):
+        mine = trace.where(layer=code, op=op, without=Flag.PART)
+        mine = mine if mask is None else mine & mask
+        back = reads_for_writes(trace, mine) if op == Op.READ else np.zeros_like(mine)
+        for some, for_write in ((mine & ~back, False), (back, True)):
+            if some.any():
+                found.append(Step(Layer(code), Op(op), *amount(trace, some), for_write))
     return found
 
 
@@ -119,7 +119,7 @@ def reads_for_writes(trace: Trace, reads: np.ndarray) -> np.ndarray:
     back = np.zeros(len(trace), bool)
     which = np.flatnonzero(reads)
     if len(which):
-        layer = int(trace.column("layer")[which[0]])
+        layer = int(trace.records["layer"][which[0]])
         writes = np.flatnonzero(trace.where(layer=layer, op=Op.WRITE, without=Flag.PART))
         if len(writes):
             back[which] = _within(trace, which, writes, layer)

@@ -102,7 +102,7 @@ def descent_data(
     """
     if by not in ("offset", "time"):
         raise UsageError(f"by={by!r} is no axis of the descent: use 'offset' or 'time'")
-    trace.columns("kind", "aux", "offset", "rank", "end")  # in one pass
+    trace.columns("kind", "aux", "offset", "length", "result", "rank", "end")  # in one pass
     moves = trace.where(op=TRANSFERS, without=Flag.PART)
     name, files, of_file = choose_file(trace, moves, file)
     moves &= of_file
@@ -206,9 +206,9 @@ def _axis(trace: Trace, masks: list[np.ndarray], by: str) -> Axis:
         origin = min((begin for begin, _ in spans), default=0)
         return Axis(by, 0, max((end for _, end in spans), default=1) - origin, origin)
     low, high = 2**62, 0
-    for mask in masks:
-        for offset, length in trace.blocks(mask, "offset", "length"):
-            low, high = min(low, int(offset.min())), max(high, int((offset + length).max()))
+    shown = np.logical_or.reduce([np.zeros(len(trace), bool), *masks])
+    for offset, length in trace.blocks(shown, "offset", "length"):
+        low, high = min(low, int(offset.min())), max(high, int((offset + length).max()))
     return Axis(by, low if 2 * low > high else 0, max(high, 1))
 
 

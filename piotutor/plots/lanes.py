@@ -152,10 +152,10 @@ def drawn(trace: Trace, calls: np.ndarray, by: str) -> Drawn:
     if by == "time":
         return Drawn(calls)
     placed = trace.column("offset") >= 0
-    parts = trace.where(op=TRANSFERS) & ~trace.where(without=Flag.PART)
+    parts = ~trace.where(without=Flag.PART)
     if parts.any():
         parent = trace.column("parent")
-        parts &= (parent >= 0) & calls[parent]
+        parts &= trace.where(op=TRANSFERS) & (parent >= 0) & calls[parent]
         calls = calls.copy()
         calls[parent[parts]] = False
     unplaced, split = int(np.count_nonzero(calls & ~placed)), bool(parts.any())
@@ -222,13 +222,12 @@ def file_domains(trace: Trace, posix: np.ndarray) -> FileDomains:
     """
     which = np.flatnonzero(posix & (trace.column("offset") >= 0))
     call = enclosing(trace, Layer.MPIIO, which)
-    inside = (call >= 0) & (trace.column("flags")[call] & Flag.COLLECTIVE != 0)
+    inside = (call >= 0) & ~trace.where(without=Flag.COLLECTIVE)[call]
     which, call = which[inside], call[inside]
-    calls, first, place = np.unique(call, return_index=True, return_inverse=True)
-    low, high = _reach(place, *_ends(trace, which), len(calls))
+    calls, first, low, high = _reach(trace, call, which)
     asked = _asked(trace, calls)
     others = (low != asked[0]) | (high != asked[1])
-    return FileDomains(calls[others], which[first[others]], low[others], high[others])
+    return FileDomains(calls[others], first[others], low[others], high[others])
 
 
 def _ends(trace: Trace, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -240,22 +239,27 @@ def _asked(trace: Trace, calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what MPI-IO calls asked for: where the first extent begins and the last one ends."""
     low, high = _ends(trace, calls)
     parts = np.flatnonzero(trace.where(layer=Layer.MPIIO) & ~trace.where(without=Flag.PART))
-    parts = parts[np.isin(trace.column("parent")[parts], calls)]
     if len(parts):
-        split, place = np.unique(trace.column("parent")[parts], return_inverse=True)
-        reach = _reach(place, *_ends(trace, parts), len(split))
+        parent = trace.column("parent")[parts]
+        mine = np.isin(parent, calls)
+        split, _, *reach = _reach(trace, parent[mine], parts[mine])
         low[np.searchsorted(calls, split)], high[np.searchsorted(calls, split)] = reach
     return low, high
 
 
 def _reach(
-    place: np.ndarray, begin: np.ndarray, end: np.ndarray, n: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first begin and the last end at each of `n` places."""
-    low, high = np.full(n, 2**62), np.full(n, -(2**62))
-    np.minimum.at(low, place, begin)
-    np.maximum.at(high, place, end)
-    return low, high
+    trace: Trace, call: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the different calls, and the first record, first begin and last end inside each."""
+    if (call[1:] < call[:-1]).any():
+        order = np.argsort(call, kind="stable")
+        call, which = call[order], which[order]
+    if not len(call):
+        return call, which, which, which
+    first = np.flatnonzero(np.append(True, call[1:] != call[:-1]))
+    begin, end = _ends(trace, which)
+    low, high = np.minimum.reduceat(begin, first), np.maximum.reduceat(end, first)
+    return call[first], which[first], low, high
 
 
 _Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -264,12 +268,12 @@ _Piece = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def _pieces(trace: Trace, mask: np.ndarray, axis: Axis) -> Iterator[_Piece]:
     """Yield begin and end on the axis, rank and op of the records of a mask."""
     names = ("offset", "length") if axis.by == "offset" else ("start", "end")
-    for low, high, rank, op in trace.blocks(mask, *names, "rank", "op"):
+    for low, high, rank, kind in trace.blocks(mask, *names, "rank", "kind"):
         yield (
             low - axis.origin,
             (low + high if axis.by == "offset" else high) - axis.origin,
             rank,
-            op,
+            (kind >> 8).astype(np.uint8),
         )
 
 
@@ -289,7 +293,10 @@ def _lane(
 
 def row_of(ranks: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """Return the row of each rank: its own, or one that it shares with its neighbours."""
-    place = np.searchsorted(ranks, rank)
+    if len(ranks) and ranks[-1] - ranks[0] == len(ranks) - 1:  # none is missing
+        place = rank.astype(np.int64) - ranks[0]
+    else:
+        place = np.searchsorted(ranks, rank)
     row: np.ndarray = place * ROWS // len(ranks) if len(ranks) > ROWS else place
     return row
 

@@ -39,10 +39,10 @@ def enclosing(trace: Trace, layer: int, of: np.ndarray | None = None) -> np.ndar
         recorded (``INFLATED``) is placed by the middle of its time, the rest by all of it.
     """
     of = np.arange(len(trace)) if of is None else np.asarray(of, np.int64)
-    layers, flags, op = trace.columns("layer", "flags", "op")
-    calls = (layers == layer) & ((flags & Flag.PART) == 0) & (op != Op.SAMPLE)
+    calls = trace.where(layer=layer, without=Flag.PART) & ~trace.where(op=Op.SAMPLE)
     found, top = _climb(trace.column("parent"), calls, of)
-    open_ = np.flatnonzero((found < 0) & (layers[top] > layer))
+    open_ = np.flatnonzero(found < 0)
+    open_ = open_[trace.column("kind")[top[open_]] & 255 > layer]
     if len(open_) and calls.any():
         tops, place = np.unique(top[open_], return_inverse=True)
         found[open_] = _by_time(trace, np.flatnonzero(calls), tops)[place]
@@ -54,12 +54,12 @@ def _climb(parent: np.ndarray, calls: np.ndarray, of: np.ndarray) -> tuple[np.nd
     found, top = np.full(len(of), -1, np.int64), of.copy()
     place, at = np.arange(len(of)), parent[of]
     for _ in range(_DEPTH):
-        place, at = place[at >= 0], at[at >= 0]
+        if (at < 0).any():
+            place, at = place[at >= 0], at[at >= 0]
         if not len(place):
             break
-        top[place] = at
         hit = calls[at]
-        found[place[hit]] = at[hit]
+        top[place], found[place] = at, np.where(hit, at, -1)
         place, at = place[~hit], parent[at[~hit]]
     return found, top
 
