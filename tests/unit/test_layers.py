@@ -16,7 +16,7 @@ ROOT = Path(piotutor.__file__).parent
 ROWS = (
     ("errors", "lookup", "units"),
     ("hints", "option", "rules", "workload"),
-    ("ior", "rand", "pattern", "layout", "content", "twophase"),
+    ("ior", "rand", "pattern", "layout", "stripemap", "content", "twophase"),
     ("trace",),
     ("metrics",),
     ("metrics_layers",),
