@@ -1,0 +1,230 @@
+"""A Ceph of one monitor, one metadata server and some OSDs: started, watched, ended.
+
+All are children of this process, in the foreground, each with its log and its admin socket in the
+directory of the configuration. One OSD more than asked for holds the metadata, so that what the
+others count is the files' data alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from piotutor.launch import processes
+from piotutor.storage.ceph import sockets
+from piotutor.storage.ceph.binaries import Binaries
+from piotutor.storage.ceph.client import Client
+from piotutor.storage.ceph.config import Config
+from piotutor.storage.ceph.monitor import CephError, Monitor
+
+FILE_SYSTEM = "piotutor"
+DATA = "cephfs_data"
+FIRST = "cephfs_first"
+META = "cephfs_meta"
+PLACEMENT_GROUPS = 64
+PAUSE = 0.02
+SECONDS = 60.0
+"""A start that takes longer than this has failed."""
+
+
+def free_port(address: str) -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as line:
+        line.bind((address, 0))
+        return int(line.getsockname()[1])
+
+
+class Cluster:
+    """One Ceph.
+
+    Parameters
+    ----------
+    config : Config
+        How it is made up.
+    binaries : Binaries
+        Its programs and libraries.
+    mark : str
+        What the daemons are marked with, to be found by (`processes.MARK`).
+    prefixes : mapping
+        Words before a daemon's own, by its name (``osd.0``), such as a namespace to enter.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        binaries: Binaries,
+        mark: str,
+        prefixes: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.config = config
+        self.binaries = binaries
+        self.mark = mark
+        self.prefixes = prefixes or {}
+        self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._deadline = 0.0
+
+    def start(self, seconds: float = SECONDS) -> None:
+        """Start everything, and return when files can be written.
+
+        Raises
+        ------
+        CephError
+            Something didn't start, or took longer than this many seconds.
+        """
+        self._deadline = time.monotonic() + seconds
+        config, place = self.config, self.config.directory
+        config.path.write_text(config.text())
+        (place / "keyring").touch()
+        for name in ("mds", "crash", *(f"osd{number}" for number in range(config.osds + 1))):
+            (place / name).mkdir()
+        stores = self._make_stores()
+        self._start_monitor()
+        with Monitor(self.binaries.libraries["librados.so.2"], config.path) as monitor:
+            for number, name in stores.items():
+                self._place_osd(monitor, number, name)
+            self._wait_stores()
+            for number in stores:
+                self._start("ceph-osd", f"osd.{number}")
+            self._start("ceph-mds", "mds.a")
+            self._make_pools(monitor)
+            self._wait(lambda: _osds_up(monitor) > config.osds, "the OSDs")
+            self._wait(lambda: _active(monitor), "the metadata server")
+        self._warm_up()
+
+    def stop(self) -> None:
+        """End everything at once: nothing of it is kept."""
+        for process in self.daemons.values():
+            if process.poll() is None:
+                process.kill()
+        for process in self.daemons.values():
+            process.wait()
+
+    def dead(self) -> str:
+        """Say which daemon has ended, and how; empty while all are there."""
+        for name, process in self.daemons.items():
+            code = process.poll()
+            if code is not None:
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                last = _last_line(self.config.directory / f"{name}.log")
+                return f"{name} ended ({how}){': ' + last if last else ''}"
+        return ""
+
+    def counters(self, name: str) -> dict[str, Any]:
+        """Return the counters of a daemon."""
+        found: dict[str, Any] = self.ask(name, "perf dump")
+        return found
+
+    def ask(self, name: str, prefix: str, **arguments: Any) -> Any:
+        """Ask a daemon through its admin socket."""
+        return sockets.ask(self.config.directory / f"{name}.asok", prefix, **arguments)
+
+    def client(self) -> Client:
+        """Mount the file system in this process."""
+        return Client(self.binaries.libraries["libcephfs.so.2"], self.config.path)
+
+    def _make_stores(self) -> dict[int, str]:
+        """Begin making each OSD's store; return the OSDs' names by number."""
+        names = {number: str(uuid.uuid4()) for number in range(self.config.osds + 1)}
+        self._making = [
+            self._popen("ceph-osd", "-i", str(number), "--mkfs", "--osd-uuid", name)
+            for number, name in names.items()
+        ]
+        return names
+
+    def _wait_stores(self) -> None:
+        for number, process in enumerate(self._making):
+            if process.wait():
+                raise CephError(f"osd.{number} got no store: {self._complaint(f'osd.{number}')}")
+
+    def _start_monitor(self) -> None:
+        config, place = self.config, self.config.directory
+        address = f"[v1:{config.monitor}:{config.port}]"
+        made = ("monmaptool", "--create", "--clobber", "--fsid", config.fsid)
+        self._run(*made, "--addv", "a", address, str(place / "monmap"))
+        self._run("ceph-mon", "-i", "a", "--mkfs", "--monmap", str(place / "monmap"))
+        self._start("ceph-mon", "mon.a")
+
+    def _place_osd(self, monitor: Monitor, number: int, name: str) -> None:
+        root = "metadata" if number == self.config.metadata else "default"
+        monitor.ask("osd new", uuid=name, id=number)
+        where = [f"root={root}", f"host={root}{number}"]
+        monitor.ask("osd crush add", id=number, weight=1.0, args=where)
+
+    def _make_pools(self, monitor: Monitor) -> None:
+        monitor.ask(
+            "osd crush rule create-replicated", name="metadata", root="metadata", type="osd"
+        )
+        for pool in (META, FIRST):
+            monitor.ask("osd pool create", pool=pool, pg_num=8, rule="metadata")
+        monitor.ask("osd pool create", pool=DATA, pg_num=PLACEMENT_GROUPS)
+        monitor.ask("fs new", fs_name=FILE_SYSTEM, metadata=META, data=FIRST)
+        monitor.ask("fs add_data_pool", fs_name=FILE_SYSTEM, pool=DATA)
+
+    def _warm_up(self) -> None:
+        """Write once: the first write of all waits for what is only then begun."""
+        with self.client() as client:
+            client.write("/warm-up", b"warm")
+            client.make_directory("/warm")
+            client.set_attribute("/warm", "ceph.dir.layout.pool", DATA)
+            client.write("/warm/up", b"warm")
+
+    def _wait(self, ready: Callable[[], bool], what: str) -> None:
+        while not ready():
+            dead = self.dead()
+            if dead:
+                raise CephError(dead)
+            if time.monotonic() > self._deadline:
+                raise CephError(f"Ceph didn't start in time: waited for {what}")
+            time.sleep(PAUSE)
+
+    def _start(self, program: str, name: str) -> None:
+        self.daemons[name] = self._popen(program, "-f", "-i", name.split(".")[1], name=name)
+
+    def _run(self, program: str, *words: str) -> None:
+        if self._popen(program, *words).wait():
+            raise CephError(f"{program} failed: {self._complaint(program)}")
+
+    def _popen(self, program: str, *words: str, name: str = "") -> subprocess.Popen[bytes]:
+        """Start a program on this configuration, its output in a file of its name."""
+        argv = [*self.prefixes.get(name, ()), self.binaries.programs[program], *words]
+        if program != "monmaptool":
+            argv += ["-c", str(self.config.path)]
+        with (self.config.directory / f"{name or program}.out").open("ab") as output:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.binaries.env, processes.MARK: self.mark},
+                cwd=self.config.directory,
+                start_new_session=True,
+            )
+
+    def _complaint(self, name: str) -> str:
+        return _last_line(self.config.directory / f"{name}.out")
+
+
+def _osds_up(monitor: Monitor) -> int:
+    return int(monitor.ask("osd stat")["num_up_osds"])
+
+
+def _active(monitor: Monitor) -> bool:
+    for system in monitor.ask("mds stat")["fsmap"]["filesystems"]:
+        states = [info["state"] for info in system["mdsmap"]["info"].values()]
+        return "up:active" in states
+    return False
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

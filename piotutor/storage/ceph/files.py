@@ -1,0 +1,113 @@
+"""A run's files on CephFS: made beforehand, each on servers of its own, and kept until its end.
+
+Which server holds an object, Ceph draws (CRUSH) by the object's name, so by the file's number. A
+file is made again until its objects lie on different servers. What the ranks open is a second name
+of it: when they remove that, the file stays until the run is over, since removing the data would
+count among the servers' operations.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from piotutor.storage.ceph.client import Client
+from piotutor.storage.ceph.monitor import CephError
+
+TRIES = 2000
+SECONDS = 5.0
+"""Bounds of looking for a file whose objects lie on different servers."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How CephFS lays out a file: its own three numbers, in bytes, and the pool."""
+
+    stripe_unit: int
+    stripe_count: int
+    object_size: int
+    pool: str
+
+    def text(self) -> str:
+        """Return it as the extended attribute has it."""
+        return " ".join(f"{name}={value}" for name, value in vars(self).items())
+
+
+class Files:
+    """The files of one run.
+
+    Parameters
+    ----------
+    client : Client
+        A mount.
+    name : str
+        Name of the run, unique in this file system.
+    layout : Layout
+        Of every new file.
+    osds : int
+        How many OSDs hold data.
+    """
+
+    def __init__(self, client: Client, name: str, layout: Layout, osds: int) -> None:
+        self.client, self.layout, self.osds = client, layout, osds
+        self.root = f"/{name}"
+        self.kept = f"/{name}.kept"
+        self.names: list[str] = []
+        self.notes: list[str] = []
+        for directory in (self.root, self.kept):
+            client.make_directory(directory)
+            client.set_attribute(directory, "ceph.dir.layout", layout.text())
+
+    def make(self, names: Sequence[str]) -> None:
+        """Make these files, empty, file i beginning on server i * stripe_count."""
+        deadline = time.monotonic() + SECONDS
+        for index, name in enumerate(names):
+            self._make(f"{self.kept}/{name}", index, deadline)
+            self.client.link(f"{self.kept}/{name}", f"{self.root}/{name}")
+            self.names.append(name)
+
+    def _make(self, path: str, index: int, deadline: float) -> None:
+        """Make one file; keep the last of all tries if none is as wished."""
+        count = min(self.layout.stripe_count, self.osds)
+        first = index * count % self.osds if count < self.osds else None
+        for _ in range(TRIES):
+            self.client.make_file(path)
+            found = self._servers(path)
+            if len(set(found)) == count and first in (None, found[0]):
+                return
+            if time.monotonic() > deadline:
+                break
+            self.client.unlink(path)
+        else:
+            self.client.make_file(path)
+        self.notes.append(f"{Path(path).name}: its objects share servers")
+
+    def _servers(self, path: str) -> list[int]:
+        """Return the first server of each object of the first set."""
+        layout = self.layout
+        pieces = self.client.extents(path, layout.stripe_unit * layout.stripe_count)
+        return [osds[0] for _, _, osds in pieces]
+
+    def map(self) -> dict[str, Any]:
+        """Return where every byte of every file lies, as Ceph says."""
+        files = []
+        for index, name in enumerate(self.names):
+            path = f"{self.kept}/{name}"
+            try:
+                size = self.client.size(path)
+                pieces = self.client.extents(path, size)
+            except CephError:
+                continue
+            extents = [(offset, length, osds[0]) for offset, length, osds in pieces]
+            layout = vars(self.layout)
+            about = {"file": index, "name": name, "layout": layout}
+            files.append({**about, "size": size, "extents": extents})
+        return {"system": "ceph", "source": "ceph_get_file_extent_osds", "files": files}
+
+    def remove(self) -> None:
+        """Remove all, for a file system that stays."""
+        for directory in (self.root, self.kept):
+            self.client.remove_tree(directory)
