@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from piotutor.capture import UnavailableError
 from piotutor.storage import namespaces
-from piotutor.storage.namespaces import Network
+from piotutor.storage.namespaces import Network, Way
 
 SIZE = 1 << 20
+# A process in a network of its own: it does what each line says, and answers in one.
+HOLDER = """
+import json, sys
+from piotutor.storage.namespaces import Network, Way, _run, shown_argv
+rates = {int(server): rate for server, rate in json.loads(sys.argv[2]).items()}
+network = Network(Way(sys.argv[1] == "True"), rates)
+print(json.dumps(network.enter), flush=True)
+for line in sys.stdin:
+    print(json.dumps(eval(line)), flush=True)
+"""
 # Sends SIZE bytes to a server at each address that is named, one after the other.
 SEND = f"""
 import socket, sys
@@ -40,17 +52,38 @@ class htb 1:b root prio 0 rate 40Mbit ceil 40Mbit burst 128Kb cburst 128Kb
 
 
 @pytest.fixture
-def permitted():
+def way():
     """Skip where networks of one's own can't be had."""
-    if problem := namespaces.problem():
-        pytest.skip(problem)
+    try:
+        return namespaces.find()
+    except UnavailableError as why:
+        pytest.skip(str(why))
 
 
-def inside(network, *program):
-    done = subprocess.run(
-        [*network.enter, *program], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout
+class Holder:
+    """A process that holds a network."""
+
+    def __init__(self, process):
+        self.process = process
+        self.enter = json.loads(process.stdout.readline())
+
+    def do(self, line):
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def run(self, *program):
+        argv = [*self.enter, sys.executable, *program]
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@contextmanager
+def held(way, rates):
+    words = [sys.executable, "-c", HOLDER, str(way.user), json.dumps(rates)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(way.begin(words), stdin=pipe, stdout=pipe, text=True) as process:
+        yield Holder(process)
+        process.stdin.close()
 
 
 def network_of(pid):
@@ -86,12 +119,12 @@ def test_a_burst_lasts_some_milliseconds_at_any_rate():
 
 
 def test_the_words_to_begin_and_to_enter():
-    assert namespaces.unshare_argv(["a", "b"], user=False) == ["unshare", "--net", "--", "a", "b"]
-    assert "--map-current-user" in namespaces.unshare_argv(["a"], user=True)
-    enter = namespaces.enter_argv(12, user=False)
-    assert enter == ["nsenter", "--net", "--target", "12", "--"]
-    as_user = namespaces.enter_argv(12, user=True)
-    assert {"--preserve-credentials", "--user"} <= set(as_user)
+    begin = Way(user=False).begin(["a", "b"])
+    assert Path(begin[0]).name == "unshare" and begin[1:] == ["--net", "--", "a", "b"]
+    assert {"--map-current-user", "--keep-caps"} <= set(Way(user=True).begin(["a"]))
+    enter = Way(user=False).enter(12)
+    assert Path(enter[0]).name == "nsenter" and enter[1:] == ["--net", "--target", "12", "--"]
+    assert {"--preserve-credentials", "--user"} <= set(Way(user=True).enter(12))
 
 
 def test_what_tc_shows_is_read():
@@ -100,13 +133,12 @@ def test_what_tc_shows_is_read():
 
 
 @pytest.mark.parametrize("missing", ["unshare", "nsenter", "ip", "tc"])
-def test_a_missing_tool_is_named(missing, tmp_path, monkeypatch):
+def test_a_missing_tool_is_named(missing, monkeypatch):
     monkeypatch.setattr(
         namespaces.shutil, "which", lambda name, path: None if name == missing else f"/bin/{name}"
     )
     with pytest.raises(UnavailableError, match=f"no {missing} on the PATH: install"):
-        namespaces.tools(str(tmp_path))
-    assert missing in namespaces.problem()
+        namespaces.find()
 
 
 def test_a_refusal_names_the_setting_that_is_to_blame(tmp_path):
@@ -122,67 +154,51 @@ def test_a_refusal_names_the_setting_that_is_to_blame(tmp_path):
 
 
 def test_where_they_are_refused_the_reason_is_told(tmp_path, monkeypatch):
-    refused = tmp_path / "unshare"
-    refused.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\n")
-    refused.chmod(0o755)
+    refusing = "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n"
+    (tmp_path / "unshare").write_text(refusing)
+    (tmp_path / "unshare").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert "Operation not permitted" in namespaces.problem()
+    with pytest.raises(UnavailableError, match="Operation not permitted"):
+        namespaces.find()
 
 
-def test_whoever_enters_is_himself_at_home_in_another_network(permitted):
-    look = (
-        "import os; print(os.getuid(), os.getgid(), os.uname().nodename, "
-        "os.readlink('/proc/self/ns/net'))"
-    )
-    with Network() as network:
-        uid, gid, host, where = inside(network, sys.executable, "-c", look).split()
-        assert (int(uid), int(gid), host) == (os.getuid(), os.getgid(), os.uname().nodename)
-        assert where == str(network_of(network.pid)) != str(network_of("self"))
+def test_the_network_of_everyone_is_never_changed(way):
+    with pytest.raises(UnavailableError, match="in use already"):
+        Network(Way(user=False), {0: 1 << 20})
 
 
-def test_what_passes_each_server_is_counted_by_its_class(permitted):
+def test_whoever_enters_is_himself_in_another_network(way):
+    look = "import os; print(os.getuid(), os.getgid(), os.uname().nodename, *os.listdir('/'))"
+    ours = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    with held(way, {}) as network:
+        assert network.run("-c", look) == ours.stdout
+        where = network.run("-c", "import os; print(os.readlink('/proc/self/ns/net'))").strip()
+        assert where == str(network_of(network.process.pid)) != str(network_of("self"))
+
+
+def test_what_passes_each_server_is_counted_by_its_class(way):
     places = [namespaces.address(server) for server in (0, 2, 2, 3)]
-    with Network({0: 1 << 28, 1: 1 << 28, 2: 1 << 28}) as network:
-        inside(network, sys.executable, "-c", SEND, *places)
-        passed = network.passed()
-    assert SIZE <= passed[0] < 1.2 * SIZE
-    assert passed[1] == 0
-    assert 2 * SIZE <= passed[2] < 2.4 * SIZE
-    assert set(passed) == {0, 1, 2}, "server 3 isn't limited"
+    with held(way, {0: 1 << 28, 1: 1 << 28, 2: 1 << 28}) as network:
+        network.run("-c", SEND, *places)
+        first, second, third = dict(network.do("list(network.passed().items())")).values()
+    assert SIZE <= first < 1.2 * SIZE
+    assert second == 0
+    assert 2 * SIZE <= third < 2.4 * SIZE
 
 
-def test_a_rate_is_changed_while_it_counts_on(permitted):
-    with Network({0: 1 << 28}) as network:
-        inside(network, sys.executable, "-c", SEND, namespaces.address(0))
-        before = network.passed()[0]
-        network.limit(0, 1 << 27)
-        network.limit(1, 1 << 26)
-        assert network.rates == {0: 1 << 27, 1: 1 << 26}
-        assert network.passed()[0] >= before
-        shown = network._do(namespaces.shown_argv())
+def test_a_rate_is_changed_while_it_counts_on(way):
+    with held(way, {0: 1 << 28}) as network:
+        network.run("-c", SEND, namespaces.address(0))
+        before = network.do("network.passed()[0]")
+        network.do(f"[network.limit(0, {1 << 27}), network.limit(1, {1 << 26})]")
+        assert network.do("network.rates") == {"0": 1 << 27, "1": 1 << 26}
+        assert network.do("network.passed()[0]") >= before >= SIZE
+        shown = network.do("_run(shown_argv())")
         assert "rate 1073Mbit" in shown and "rate 536" in shown
 
 
-def test_two_networks_have_the_same_addresses_without_meeting(permitted):
+def test_two_networks_have_the_same_addresses_without_meeting(way):
     listen = "import socket; socket.create_server(('127.0.1.1', 7000)); print('up')"
-    with Network() as one, Network() as other:
-        assert inside(one, sys.executable, "-c", listen) == "up\n"
-        assert inside(other, sys.executable, "-c", listen) == "up\n"
-
-
-def test_it_ends_with_its_maker(permitted, eventually):
-    """Even if that one is killed: its pipe closes."""
-    code = (
-        "import os, signal\nfrom piotutor.storage.namespaces import Network\n"
-        "network = Network({0: 1 << 20})\nprint(network.pid, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    holder = int(done.stdout)
-    eventually(lambda: not Path(f"/proc/{holder}/ns/net").exists())
-
-
-def test_closing_ends_the_holder(permitted):
-    network = Network()
-    network.close()
-    assert not Path(f"/proc/{network.pid}").exists()
+    with held(way, {}) as one, held(way, {}) as other:
+        assert one.run("-c", listen) == "up\n"
+        assert other.run("-c", listen) == "up\n"
