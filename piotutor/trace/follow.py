@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from piotutor.trace import clocks
 from piotutor.trace.reader import merge_names
 from piotutor.trace.record import HEADER, MAGIC, RECORD, State
 from piotutor.trace.source import parse_header, parse_text, whole
 
 _FIRST, _MOST = 64, 16384  # records read at the front of a gap: at first, and at most
 _STROLL = 4096  # records looked through behind the front of one gap
-_HEADER = struct.Struct("<12xI4xI8xQQQ")
+_HEADER = struct.Struct("<12xI4xIi4xQQQqq")
 _LAYER = 64  # the byte of a record that isn't 0 once it is whole
 _FILLED = re.compile(rb"[^\0]+")
 _CLOSED = int(State.CLOSED)  # a plain number: arithmetic on a flag takes ten times as long
@@ -41,12 +42,21 @@ class Follower:
         Where the ``*.piot`` files are, or will be.
     names : sequence of str
         Patterns of the files that are followed: some, where the others aren't looked at.
+    several : bool
+        Whether the ranks are on several hosts: then nothing is handed out before it is known how
+        far their clocks are apart (see `clocks`), except by a last poll.
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], names: Sequence[str] = ("*.piot",)
+        self,
+        directory: str | os.PathLike[str],
+        names: Sequence[str] = ("*.piot",),
+        *,
+        several: bool = False,
     ) -> None:
         self.directory = Path(directory)
+        self._hosts: clocks.Clocks | None = None
+        self._several = several
         self._wanted = re.compile("|".join(map(fnmatch.translate, names)))
         self._tails: dict[str, _Tail] = {}
         self._names: dict[str, int] = {}
@@ -87,6 +97,8 @@ class Follower:
             If a file is foreign or damaged.
         """
         self._discover(everything)
+        if self._several and not everything and self._hosts is None:
+            return np.empty(0, RECORD)
         self._turn += 1
         tails = [tail for tail in self._tails.values() if not tail.finished]
         rounds = 1 if most is None else max(1, -(-len(tails) // most))
@@ -110,6 +122,8 @@ class Follower:
         for name in sorted(names - self._tails.keys()):
             if self._wanted.match(name):
                 self._tails[name] = _Tail(self.directory / name)
+        if clocks.FILE in names and self._hosts is None:
+            self._hosts = clocks.load(self.directory)
 
     def _merge(self, runs: list[_Run]) -> np.ndarray:
         """Return the records of all runs at once: numpy takes longer to call than to work."""
@@ -123,10 +137,20 @@ class Follower:
             start, stop = stop, stop + sum(run.size for run in same)
             column = records["file"][start:stop]
             column[:] = merge_names(self._names, files, column)
+        if self._hosts is not None:
+            self._correct(runs, records, self._hosts)
         # indexing looks at every field of every record, take and compress don't
         order = np.argsort(records["start"], kind="stable")
         merged: np.ndarray = records.take(order.compress(keep.take(order)))
         return merged
+
+    @staticmethod
+    def _correct(runs: list[_Run], records: np.ndarray, hosts: clocks.Clocks) -> None:
+        """Put the records of all runs on rank 0's clock."""
+        stop = 0
+        for tail, same in groupby(runs, lambda run: run.tail):
+            start, stop = stop, stop + sum(run.size for run in same)
+            hosts.correct(records[start:stop], tail.rank, tail.booted)
 
 
 class _Header(NamedTuple):
@@ -134,9 +158,12 @@ class _Header(NamedTuple):
 
     header_bytes: int
     state: int
+    rank: int
     text_bytes: int
     records: int
     dropped: int
+    monotonic: int
+    wall: int
 
 
 class _Run(NamedTuple):
@@ -168,6 +195,8 @@ class _Tail:
         self.files: list[str] = []
         self.dropped = 0
         self.finished = False
+        self.rank = -1
+        self.booted = 0  # when the file's clock was at 0, by the clock of the day
         self._seen = 0  # records that were claimed at the last poll
         self._text_bytes = 0
         self._gaps: list[tuple[int, int]] = []
@@ -204,6 +233,7 @@ class _Tail:
             return None  # its writer is only beginning
         header = _Header(*_HEADER.unpack_from(raw))
         self.dropped = header.dropped
+        self.rank, self.booted = header.rank, header.wall - header.monotonic
         if header.text_bytes != self._text_bytes:
             parse_header(raw, self.path)
             self._text_bytes = header.text_bytes

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from piotutor.trace import clocks
 from piotutor.trace.record import (
     HEADER,
     KIND,
@@ -27,7 +28,7 @@ from piotutor.trace.record import (
     repetition_of,
     tail,
 )
-from piotutor.trace.source import Source, clip_parent, read_source, write_frames
+from piotutor.trace.source import Complain, Source, clip_parent, read_source, write_frames
 from piotutor.trace.writer import header_line
 
 _SAME_CLOCK = 5_000_000  # ns; nodes whose clocks differ by less are taken to share one
@@ -52,7 +53,8 @@ class Trace:
     provenance : str
         ``measured``, ``emulated`` or ``modelled``.
     meta : dict
-        Notes: workload, environment, and ``damage`` where a salvaged trace had some.
+        Notes: workload, environment, ``clocks`` where ranks ran on several hosts (see `clocks`),
+        and ``damage`` where a salvaged trace had some.
     """
 
     records: np.ndarray
@@ -118,7 +120,7 @@ class Trace:
                 complain(str(error))
         if not parts:
             raise TraceError(damage[0])
-        return _merge(parts, damage)
+        return _merge(parts, damage, _read_clocks(paths[0].parent, complain))
 
     def column(self, name: str) -> np.ndarray:
         """One field of all records as a contiguous array, kept for the next time.
@@ -280,7 +282,17 @@ def _sort(records: np.ndarray) -> np.ndarray:
     return records
 
 
-def _merge(parts: list[tuple[Source, np.ndarray]], damage: list[str]) -> Trace:
+def _read_clocks(directory: Path, complain: Complain) -> clocks.Clocks | None:
+    try:
+        return clocks.load(directory)
+    except TraceError as error:
+        complain(str(error))
+        return None
+
+
+def _merge(
+    parts: list[tuple[Source, np.ndarray]], damage: list[str], hosts: clocks.Clocks | None
+) -> Trace:
     words = {source.provenance for source, _ in parts}
     if len(words) > 1:
         raise TraceError(f"{parts[0][0].path}: traces that are {' and '.join(sorted(words))} mix")
@@ -291,13 +303,17 @@ def _merge(parts: list[tuple[Source, np.ndarray]], damage: list[str]) -> Trace:
     for (source, records), shift in zip(parts, shifts, strict=True):
         records["file"] = merge_names(names, source.files, records["file"])
         records["parent"] = np.where(records["parent"] >= 0, records["parent"] + base, -1)
-        if shift:
+        if hosts is not None:
+            hosts.correct(records, int(source.header["rank"]), source.booted)
+        elif shift:
             records["start"] += shift
             records["end"] += shift
         base += len(records)
         meta = {**source.notes, **meta}
     records = _sort(parts[0][1] if len(parts) == 1 else np.concatenate([r for _, r in parts]))
     dropped = sum(int(source.header["dropped"]) for source, _ in parts)
+    if hosts is not None:
+        meta["clocks"] = hosts.to_dict()
     return Trace(records, list(names), dropped, words.pop(), meta)
 
 
@@ -334,9 +350,7 @@ def _clock_shifts(sources: list[Source]) -> list[int]:
     """Nanoseconds to add to each file's times, so that all nodes read the first one's clock."""
     offsets: dict[int, int] = {}
     for source in sources:
-        header = source.header
-        offset = int(header["wall"]) - int(header["monotonic"])
-        offsets.setdefault(int(header["client"]), offset)
+        offsets.setdefault(int(source.header["client"]), source.booted)
     first = offsets[int(sources[0].header["client"])]
     shifts = [offsets[int(source.header["client"])] - first for source in sources]
     return [shift if abs(shift) > _SAME_CLOCK else 0 for shift in shifts]

@@ -48,6 +48,11 @@ class Source:
         """Whether its writer has finished."""
         return bool(self.header["state"] & State.CLOSED)
 
+    @property
+    def booted(self) -> int:
+        """When its writer's clock was at 0, by the clock of the day: ns since 1970."""
+        return int(self.header["wall"]) - int(self.header["monotonic"])
+
 
 def parse_header(raw: bytes, path: Path) -> np.void:
     """Check the 128 bytes at the front of a trace file.
