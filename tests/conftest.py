@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from piotutor.capture import UnavailableError, tracefs
-from piotutor.launch import guard, processes
+from piotutor.launch import processes, shared_memory
 from piotutor.launch.local import Local
 
 settings.register_profile("piotutor", deadline=None)
@@ -81,7 +81,7 @@ def spotless(request, state, eventually, living):
     yield
     eventually(lambda: not living())
     if request.node.get_closest_marker("mpi"):
-        eventually(lambda: not guard.orphans(since))
+        eventually(lambda: not shared_memory.orphans(since))
         eventually(lambda: not descriptions(since))
     runs = {f"piotutor-{path.name}" for path in (state / "runs").glob("*")}
     eventually(lambda: not runs & {path.name for path in Path(tempfile.gettempdir()).iterdir()})

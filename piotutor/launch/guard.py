@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from piotutor.capture import UnavailableError, fiemap, procio, tracefs
-from piotutor.launch import processes
+from piotutor.launch import processes, shared_memory
 from piotutor.launch.queue import Pool, places
 from piotutor.storage.datafiles import DataFiles
 
@@ -36,8 +36,6 @@ OUTPUT = 1 << 20
 """Bytes of the ranks' output that are kept."""
 CODES = {"done": 0, "failed": 1, "stopped": 3, "timeout": 4}
 """Exit codes of the guard, by the run's status."""
-SHARED = ("mpich_shm_", "mpich_shar_", "sm_segment.", "vader_segment.")
-"""What the names of MPI's shared memory files begin with, in /dev/shm."""
 
 
 @dataclass(frozen=True)
@@ -297,46 +295,8 @@ def clean(orders: Orders, *, done: bool = False) -> list[int]:
     with suppress(OSError):
         if orders.temporary and Path(orders.temporary).lstat().st_uid == os.geteuid():
             shutil.rmtree(orders.temporary, ignore_errors=True)
-    remove_shared_memory(orders.since)
+    shared_memory.remove(orders.since)
     return left
-
-
-def remove_shared_memory(since: float, directory: Path = Path("/dev/shm")) -> list[str]:
-    """Remove what killed ranks left in shared memory.
-
-    That is: MPI's by their names, this user's, made after ``since`` (seconds since 1970), and
-    mapped by no living process, twice.
-    """
-    found = orphans(since, directory)
-    if found:
-        time.sleep(QUEUE_TICK)  # a starting rank maps it at once
-        found &= orphans(since, directory)
-    for path in found:
-        path.unlink(missing_ok=True)
-    return sorted(path.name for path in found)
-
-
-def orphans(since: float, directory: Path = Path("/dev/shm")) -> set[Path]:
-    """Return this user's shared memory files of MPI, made ``since``, that nobody has mapped."""
-    found = set()
-    with suppress(OSError):
-        for path in directory.iterdir():
-            if path.name.startswith(SHARED):
-                state = path.stat()
-                if state.st_uid == os.geteuid() and state.st_ctime >= since - 0.1:
-                    found.add(path)
-    mapped = _mapped(str(directory)) if found else set()
-    return {path for path in found if str(path) not in mapped}
-
-
-def _mapped(directory: str) -> set[str]:
-    """Return every file in a directory that this user's processes have mapped."""
-    names: set[str] = set()
-    for maps in Path("/proc").glob("[0-9]*/maps"):
-        with suppress(OSError):
-            lines = maps.read_text(errors="replace").splitlines()
-            names.update(line.split(maxsplit=5)[5] for line in lines if directory in line)
-    return names
 
 
 def copy_bounded(source: int, target: Path, limit: int) -> None:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from piotutor.kernels.job import FORMAT
-from piotutor.launch import processes, worker
-from piotutor.launch.guard import remove_shared_memory
+from piotutor.launch import processes, shared_memory, worker
 from piotutor.launch.local import Local, Ranks
 from piotutor.trace.reader import Trace
 from piotutor.trace.record import Flag, Layer, Op, Phase, phase_of
@@ -157,7 +156,7 @@ def start_ranks(
         )
     finally:  # an aborted mpiexec may end before its ranks, one that hangs is killed
         processes.end(jobs[0].parent)
-        remove_shared_memory(since)
+        shared_memory.remove(since)
     return done.returncode, done.stdout
 
 

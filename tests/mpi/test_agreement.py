@@ -16,8 +16,7 @@ import pytest
 from captured import stack
 
 from piotutor.capture import preload, strace
-from piotutor.launch import processes
-from piotutor.launch.guard import remove_shared_memory
+from piotutor.launch import processes, shared_memory
 from piotutor.launch.local import Ranks
 from piotutor.testing.jobs import write_job
 from piotutor.trace import Flag, Layer, Op, Trace
@@ -121,7 +120,7 @@ def under_both(directory, prefixes, start, env):
         )
     finally:
         processes.end(directory)
-        remove_shared_memory(since)
+        shared_memory.remove(since)
     assert done.returncode == 0, done.stdout
     assert strace.convert(directory, interest, BYTES) == []
     seen = [Trace.load((directory / "trace").glob(f"{who}-*.piot")) for who in ("below", "strace")]

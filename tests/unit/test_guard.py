@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from piotutor import rundir
-from piotutor.launch import guard, processes
+from piotutor.launch import guard, processes, shared_memory
 from piotutor.storage import datafiles
 
 SLEEP = "import time; time.sleep(600)"
@@ -240,14 +240,14 @@ def test_shared_memory_of_the_dead_goes_and_nothing_else(tmp_path):
     for name in names:
         (tmp_path / name).write_bytes(bytes(4096))
     with (tmp_path / "mpich_shm_used").open("r+b") as file, mmap.mmap(file.fileno(), 4096):
-        assert guard.remove_shared_memory(since, tmp_path) == ["mpich_shm_dead"]
+        assert shared_memory.remove(since, tmp_path) == ["mpich_shm_dead"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == names[1:]
-    assert guard.remove_shared_memory(time.time() + 60, tmp_path) == []
+    assert shared_memory.remove(time.time() + 60, tmp_path) == []
     assert (tmp_path / "mpich_shm_used").exists()
 
 
 def test_no_shared_memory_here(tmp_path):
-    assert guard.remove_shared_memory(0, tmp_path / "nowhere") == []
+    assert shared_memory.remove(0, tmp_path / "nowhere") == []
 
 
 def test_waits_for_a_place_and_says_so(orders, eventually, tmp_path):
