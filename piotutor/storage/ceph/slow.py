@@ -1,0 +1,165 @@
+"""Servers that are slowed in real traffic: options, and how they are told.
+
+By a rate for each in a network of one's own, or by Ceph's own delay where there can be none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from piotutor.capture import UnavailableError
+from piotutor.errors import UsageError
+from piotutor.storage import namespaces, options
+from piotutor.units import compact_size, format_rate, format_seconds
+
+LEAST = 256 << 10
+"""Bytes/s: below, the servers miss each other's signs of life."""
+MOST = 5.0
+"""Seconds: a longer delay isn't a slow server but a dead one."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """One server's own rate, in bytes/s; as text ``2@5m``."""
+
+    osd: int
+    rate: int
+
+    def __str__(self) -> str:
+        return f"{self.osd}@{compact_size(self.rate)}"
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Seconds that a server (None: each) waits before every request; as text ``0.02@1``."""
+
+    seconds: float
+    osd: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.seconds:g}" + ("" if self.osd is None else f"@{self.osd}")
+
+
+def rate(value: Any) -> int:
+    """Read a rate, in bytes/s."""
+    number = options.size(value)
+    if number < LEAST:
+        raise UsageError(f"give at least {format_rate(LEAST)}: Ceph doesn't live with less")
+    return number
+
+
+def slow(value: Any) -> Slow:
+    """Read one server's own rate: ``2@5m``."""
+    if isinstance(value, Slow):
+        return value
+    osd, at, text = str(value).partition("@")
+    if not at:
+        raise UsageError("give an OSD and its bytes/s, as in 2@5m")
+    return Slow(options.at_least(0)(osd), rate(text))
+
+
+def delay(value: Any) -> Delay:
+    """Read a delay: ``0.02@1``, or ``0.02`` for each server."""
+    if isinstance(value, Delay):
+        return value
+    text, at, osd = str(value).partition("@")
+    number = options.seconds(text)
+    if number > MOST:
+        raise UsageError(f"give at most {MOST:g} seconds")
+    return Delay(number, options.at_least(0)(osd) if at else None)
+
+
+@dataclass(frozen=True)
+class Slowing:
+    """Which of a Ceph's servers are slowed, and how.
+
+    Attributes
+    ----------
+    osds
+        How many servers there are.
+    rate
+        Bytes/s of each; 0 where they aren't limited.
+    slow, delay
+        One slower server; a delay.
+
+    Raises
+    ------
+    UsageError
+        A server is named that isn't there.
+    """
+
+    osds: int
+    rate: int = 0
+    slow: Slow | None = None
+    delay: Delay | None = None
+
+    def __post_init__(self) -> None:
+        for name, one in (("slow", self.slow), ("delay", self.delay)):
+            if one and one.osd is not None and one.osd >= self.osds:
+                last = self.osds - 1
+                raise UsageError(
+                    f"{name}={one}: there is no OSD {one.osd}: choose one of 0 to {last}"
+                )
+
+    @property
+    def rates(self) -> dict[int, int]:
+        """Bytes/s of each limited server, by its number."""
+        each = dict.fromkeys(range(self.osds), self.rate) if self.rate else {}
+        return each | ({self.slow.osd: self.slow.rate} if self.slow else {})
+
+    @property
+    def delays(self) -> dict[int, float]:
+        """Seconds of each delayed server, by its number."""
+        if self.delay is None:
+            return {}
+        one = self.delay.osd
+        return dict.fromkeys(range(self.osds) if one is None else [one], self.delay.seconds)
+
+    def way(self) -> namespaces.Way | None:
+        """Find how the network is made that the rates need; None where there are none.
+
+        Raises
+        ------
+        UsageError
+            It can't be made here.
+        """
+        if not self.rates:
+            return None
+        try:
+            return namespaces.find()
+        except UnavailableError as why:
+            raise UsageError(
+                f"rate and slow need a network of one's own, which can't be had here: {why}; "
+                "delay=0.02@1 slows a server without one"
+            ) from None
+
+
+def told(rates: Mapping[int, int], delays: Mapping[int, float], osds: int) -> str:
+    """Say in words which servers are slowed, and by what; empty where none is.
+
+    Examples
+    --------
+    >>> told({0: 26214400, 1: 5242880, 2: 26214400}, {}, 3)
+    'OSD 1 at 5 MiB/s, OSDs 0, 2 at 25 MiB/s (tc)'
+    >>> told({}, {0: 0.02, 1: 0.02}, 2)
+    'dispatch delay of 20 ms on each OSD'
+    """
+    limits = [
+        f"{_servers(rates, rate, osds)} at {format_rate(rate)}"
+        for rate in sorted({*rates.values()})
+    ]
+    waits = [
+        f"dispatch delay of {format_seconds(wait)} on {_servers(delays, wait, osds)}"
+        for wait in sorted({*delays.values()})
+    ]
+    return "; ".join([*([", ".join(limits) + " (tc)"] if limits else []), *waits])
+
+
+def _servers(values: Mapping[int, float], value: float, osds: int) -> str:
+    """Name the servers that have this value."""
+    found = [osd for osd in sorted(values) if values[osd] == value]
+    if len(found) == osds > 1:
+        return "each OSD"
+    return f"OSD{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"

@@ -1,0 +1,95 @@
+"""Slowed servers: what may be asked for, and how it is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from piotutor.capture import UnavailableError
+from piotutor.errors import UsageError
+from piotutor.storage.ceph import slow
+from piotutor.storage.ceph.slow import Delay, Slow, Slowing, told
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (slow.slow, "2@5m", Slow(2, 5 * MIB)),
+        (slow.slow, "0@262144", Slow(0, 262144)),
+        (slow.delay, "0.02@1", Delay(0.02, 1)),
+        (slow.delay, "0.5", Delay(0.5)),
+        (slow.delay, 0.02, Delay(0.02)),
+        (slow.rate, "25m", 25 * MIB),
+    ],
+)
+def test_a_value_is_read_and_written_back(read, text, value):
+    found = read(text)
+    assert found == value
+    assert read(found) == read(str(found)) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "advice"),
+    [
+        (slow.slow, "5m", "as in 2@5m"),
+        (slow.slow, "2@", "no size"),
+        (slow.slow, "x@5m", "whole number"),
+        (slow.slow, "-1@5m", "whole number"),
+        (slow.slow, "2@1k", "at least 256 KiB/s"),
+        (slow.slow, "2@5MB", "write MiB"),
+        (slow.rate, "1k", "at least 256 KiB/s"),
+        (slow.rate, "0", "positive"),
+        (slow.delay, "@1", "seconds"),
+        (slow.delay, "-1@1", "seconds"),
+        (slow.delay, "0.02@", "whole number"),
+        (slow.delay, "60", "at most 5 seconds"),
+        (slow.delay, "nan", "seconds"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_advice(read, text, advice):
+    with pytest.raises(UsageError, match=advice):
+        read(text)
+
+
+@pytest.mark.parametrize("wrong", [{"slow": Slow(4, MIB)}, {"delay": Delay(0.1, 7)}])
+def test_a_server_that_is_not_there_is_refused(wrong):
+    with pytest.raises(UsageError, match="choose one of 0 to 3"):
+        Slowing(4, **wrong)
+
+
+def test_rates_and_delays_of_each_server():
+    assert Slowing(3).rates == Slowing(3).delays == {}
+    assert Slowing(3, rate=MIB, slow=Slow(1, 9)).rates == {0: MIB, 1: 9, 2: MIB}
+    assert Slowing(3, slow=Slow(1, 9)).rates == {1: 9}
+    assert Slowing(3, delay=Delay(0.1)).delays == {0: 0.1, 1: 0.1, 2: 0.1}
+    assert Slowing(3, delay=Delay(0.1, 2)).delays == {2: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("rates", "delays", "text"),
+    [
+        ({}, {}, ""),
+        (dict.fromkeys(range(4), 25 * MIB), {}, "each OSD at 25 MiB/s (tc)"),
+        ({2: 5 * MIB}, {}, "OSD 2 at 5 MiB/s (tc)"),
+        (
+            {0: 25 * MIB, 1: 25 * MIB, 2: 5 * MIB, 3: 25 * MIB},
+            {},
+            "OSD 2 at 5 MiB/s, OSDs 0, 1, 3 at 25 MiB/s (tc)",
+        ),
+        ({}, {1: 0.02}, "dispatch delay of 20 ms on OSD 1"),
+        ({0: MIB}, {0: 1.0}, "OSD 0 at 1 MiB/s (tc); dispatch delay of 1 s on OSD 0"),
+    ],
+)
+def test_it_is_told_in_words(rates, delays, text):
+    assert told(rates, delays, 4) == text
+
+
+def test_without_networks_of_ones_own_a_delay_is_named_instead(monkeypatch):
+    def refused():
+        raise UnavailableError("unshare failed: Operation not permitted (a container forbids it)")
+
+    monkeypatch.setattr(slow.namespaces, "find", refused)
+    with pytest.raises(UsageError, match=r"not permitted .*delay=0\.02@1 slows a server"):
+        Slowing(4, rate=MIB).way()
+    assert Slowing(4, delay=Delay(0.1)).way() is None
