@@ -1,7 +1,7 @@
 """The program that every rank runs: ``python -m mpi4py -m piotutor.launch.worker JOB.json``.
 
 A rank writes ``trace/rank-NNNNN.piot`` in the run directory; rank 0 also ``worker.json``, when all
-is done. A rank that fails writes ``error-NNNNN.json`` and ends the whole job. Without MPI the same
+is done, and ``trace/clocks.json``, where there are several hosts. A rank that fails writes ``error-NNNNN.json`` and ends the whole job. Without MPI the same
 program (without ``-m mpi4py``) does jobs of one rank through NULL or POSIX.
 """
 
@@ -11,6 +11,7 @@ import json
 import platform
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +23,8 @@ from piotutor.errors import UsageError
 from piotutor.kernels.base import Comm, SerialComm
 from piotutor.kernels.benchmark import Outcome, run_rank
 from piotutor.kernels.job import Job, read_job
+from piotutor.launch.pingpong import compare
+from piotutor.trace.clocks import Clocks
 from piotutor.trace.writer import TraceWriter
 
 _SERIAL = ("NULL", "POSIX")
@@ -52,23 +55,33 @@ def work(job: Job, comm: Comm) -> None:
     if comm.size != tasks:
         raise UsageError(f"{comm.size} ranks were started, the job is for {tasks}")
     hosts = comm.allgather(socket.gethostname())
-    nodes = sorted(set(hosts), key=hosts.index)
     (job.run_dir / "trace").mkdir(exist_ok=True)
+    nodes = _compare_clocks(Clocks.of_hosts(hosts, time.time_ns() - time.monotonic_ns()), job, comm)
     writer = TraceWriter(
         job.run_dir / "trace" / f"rank-{comm.rank:05d}.piot",
         rank=comm.rank,
-        client=nodes.index(hosts[comm.rank]),
+        client=nodes.ranks[comm.rank],
         files=job.files,
         max_bytes=job.trace_max_bytes,
     )
     with writer:
         outcome = run_rank(job, comm, writer, evict, partial(note, job.run_dir))
+    _compare_clocks(nodes, job, comm)
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
         environment = {**_environment(), **outcome.environment}
         result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
         result["signature"] = job.seed_of(job.workload.repetitions - 1)
         _write_json(job.run_dir / "worker.json", result)
+
+
+def _compare_clocks(nodes: Clocks, job: Job, comm: Comm) -> Clocks:
+    """Read the hosts' clocks once more, where there are several, and note it beside the traces."""
+    if len(nodes.clients) > 1:
+        nodes = compare(nodes, comm)
+        if comm.rank == 0:
+            nodes.write(job.run_dir / "trace")
+    return nodes
 
 
 def collect(outcomes: Sequence[Outcome]) -> dict[str, Any]:
