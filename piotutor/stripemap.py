@@ -183,9 +183,11 @@ def _words(layout: Layout) -> dict[str, Any]:
 
 
 def _layout(words: Mapping[str, Any]) -> Layout:
-    parts = words.get("components")
-    if parts is None:
-        return Striped(words["stripe_unit"], words["stripe_count"], words.get("object_size"))
-    whole = (_layout(part) for part in parts)
-    kept = [(part, one) for part, one in zip(parts, whole, strict=True) if isinstance(one, Striped)]
-    return Composite(tuple(Component(part["start"], part["end"], one) for part, one in kept))
+    if "components" not in words:
+        return _striped(words)
+    parts = words["components"]
+    return Composite(tuple(Component(p["start"], p["end"], _striped(p)) for p in parts))
+
+
+def _striped(words: Mapping[str, Any]) -> Striped:
+    return Striped(words["stripe_unit"], words["stripe_count"], words.get("object_size"))

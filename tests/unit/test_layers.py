@@ -19,7 +19,7 @@ ROWS = (
     ("ior", "rand", "pattern", "layout", "stripemap", "content", "twophase"),
     ("trace",),
     ("metrics",),
-    ("metrics_layers",),
+    ("metrics_layers", "metrics_targets"),
     ("diagnosis",),
     ("engine",),
     ("kernels",),

@@ -1,0 +1,291 @@
+"""What each target (an OST, an OSD, a disk) did, and when: counts, bytes, the last byte.
+
+The numbers come from the servers: from their counters, looked at again and again (``SAMPLE``
+records of the layer ``SERVER``, with counts since the ranks' start), or from their transfers. Where
+servers told nothing but the file's layout is known, the transfers that reached the file system are
+dealt out by it; `TargetWork.how` then says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from piotutor import layout as layouts
+from piotutor.metrics import TRANSFERS, distinct, phases, sum_by, transfers
+from piotutor.stripemap import StripeMap, maps_of, target_word
+from piotutor.trace import Flag, Layer, Op, Trace
+
+COUNTERS, SEEN, DEALT = "counters", "transfers", "layout"
+_LOW = np.uint64(0xFFFFFFFF)
+_NEVER = 2**62
+
+
+class Part(NamedTuple):
+    """Some work of targets: rows in `TargetWork.targets`, ns, and how much in between.
+
+    `took` is the time (ns) spent on these operations, -1 where it isn't known.
+    """
+
+    row: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    bytes: np.ndarray
+    operations: np.ndarray
+    took: np.ndarray
+
+
+class Totals(NamedTuple):
+    """What each target did in all: one number for each row.
+
+    `first` and `last` (ns) are when its first bytes began and its last ones were there; where there
+    were none, `first` is behind `last`. `took` (ns) is -1 where it isn't known.
+    """
+
+    operations: np.ndarray
+    bytes: np.ndarray
+    took: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def working(self) -> np.ndarray:
+        """Which targets moved bytes."""
+        return np.asarray(self.first <= self.last)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetWork:
+    """What targets did over time.
+
+    Attributes
+    ----------
+    targets : ndarray of int64
+        Their numbers, ascending; idle ones too, if a server told of them.
+    word : str
+        What one is called: ``OSD``, ``OST``, ``target``.
+    how : str
+        ``counters`` or ``transfers`` of the servers, or ``layout``: the ranks' transfers dealt out.
+    look : int
+        How close two moments can be told apart, in ns: the longest time between two looks at the
+        counters; 0 where single transfers are known.
+    parts : callable
+        Of an op (``write``, ``read``, None for both) makes an iterator of `Part`.
+    """
+
+    targets: np.ndarray
+    word: str
+    how: str
+    look: int
+    parts: Callable[[str | None], Iterator[Part]]
+
+    @property
+    def names(self) -> list[str]:
+        """The targets' names: ``OSD 2``."""
+        return [f"{self.word} {number}" for number in self.targets]
+
+    @property
+    def whose(self) -> str:
+        """Whose counts these are, in words."""
+        return {
+            COUNTERS: f"by the {self.word}s' own counters",
+            SEEN: "as the servers saw it",
+            DEALT: "as the ranks saw it, dealt out by the file's layout",
+        }[self.how]
+
+    def totals(self, op: str | None = None) -> Totals:
+        """Sum up what each target did: all, or only what was written or read."""
+        n = len(self.targets)
+        operations, moved, took = (np.zeros(n, np.int64) for _ in range(3))
+        first, last = np.full(n, _NEVER), np.full(n, -_NEVER)
+        for part in self.parts(op):
+            operations += sum_by(part.row, part.operations, n)
+            moved += sum_by(part.row, part.bytes, n)
+            took += sum_by(part.row, np.maximum(part.took, 0), n)
+            if len(part.took) and part.took.min() < 0:
+                took[:] = -_NEVER
+            some = part.bytes > 0
+            np.minimum.at(first, part.row[some], part.start[some])
+            np.maximum.at(last, part.row[some], part.end[some])
+        return Totals(operations, moved, np.maximum(took, -1), first, last)
+
+
+def target_work(trace: Trace) -> TargetWork | None:
+    """Find out what targets did; None where neither servers nor a layout tell.
+
+    Parameters
+    ----------
+    trace : Trace
+        ``meta["map"]`` is the document of its run's ``map.json``, if it has one.
+    """
+    maps = stripe_maps(trace)
+    system = maps[0].system if maps else (trace.meta.get("environment") or {}).get("filesystem")
+    word = "server" if trace.provenance == "emulated" else target_word(system)
+    samples = np.flatnonzero(trace.where(layer=Layer.SERVER, op=Op.SAMPLE))
+    if len(samples):
+        return _counted(trace.records[samples], word)
+    mask = trace.where(layer=Layer.SERVER, op=TRANSFERS, without=Flag.PART)
+    if mask.any():
+        return _seen(trace, mask, word)
+    return _dealt(trace, maps, word) if maps else None
+
+
+def stripe_maps(trace: Trace) -> list[StripeMap]:
+    """Return the maps of a trace's files, those of its run."""
+    return maps_of(trace.meta.get("map"))
+
+
+def _counted(samples: np.ndarray, word: str) -> TargetWork:
+    """Return the work between looks at the counters."""
+    samples = samples[np.lexsort((samples["end"], samples["target"]))]
+    targets, row = np.unique(samples["target"].astype(np.int64), return_inverse=True)
+    new = np.diff(row, prepend=-1) != 0
+    start = np.where(new, samples["start"], np.roll(samples["end"], 1))
+    known = (samples["offset"] >= 0).all()
+    aux = samples["aux"]
+    counts = {
+        "write": (samples["length"], (aux & _LOW).astype(np.int64)),
+        "read": (samples["result"], (aux >> np.uint64(32)).astype(np.int64)),
+    }
+    took = _increase(samples["offset"], new) if known else np.full(len(row), -1)
+
+    def parts(op: str | None) -> Iterator[Part]:
+        wanted = [counts[op]] if op else [*counts.values()]
+        sizes, operations = (
+            sum((_increase(column, new) for column in columns), np.zeros(len(row), np.int64))
+            for columns in zip(*wanted, strict=True)
+        )
+        yield Part(row, start, samples["end"], sizes, operations, took)
+
+    longest = int((samples["end"] - start).max(initial=0))
+    return TargetWork(targets, word, COUNTERS, longest, parts)
+
+
+def _increase(counts: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return by how much counts grew from look to look; a counter begun anew counts from 0."""
+    before = np.where(new, 0, np.roll(counts, 1))
+    return np.asarray(np.where(counts < before, counts, counts - before))
+
+
+def _ops(op: str | None) -> list[Op]:
+    return [Op[op.upper()]] if op else [*TRANSFERS]
+
+
+def _seen(trace: Trace, mask: np.ndarray, word: str) -> TargetWork:
+    """Return the servers' transfers."""
+    targets = distinct(trace.column("target"), mask).astype(np.int64)
+
+    def parts(op: str | None) -> Iterator[Part]:
+        some = mask & trace.where(op=_ops(op))
+        for target, start, end, result in trace.blocks(some, "target", "start", "end", "result"):
+            row = np.searchsorted(targets, target)
+            moved = np.maximum(result, 0)
+            yield Part(row, start, end, moved, np.ones(len(row), np.int64), end - start)
+
+    return TargetWork(targets, word, SEEN, 0, parts)
+
+
+def _dealt(trace: Trace, maps: list[StripeMap], word: str) -> TargetWork | None:
+    """Return the transfers that reached the file system, cut at stripes, on their targets."""
+    below = (Layer.POSIX, Layer.MPIIO, Layer.HDF5, Layer.APP)
+    layer = next((one for one in below if transfers(trace, layer=one).any()), None)
+    numbered = [one for one in maps if one.target.dtype.kind == "i"]
+    known = {n: one for one in numbered if (n := file_of(trace, one)) is not None}
+    if layer is None or not known:
+        return None
+    targets = np.unique(np.concatenate([one.target for one in numbered])).astype(np.int64)
+
+    def parts(op: str | None) -> Iterator[Part]:
+        mask = trace.where(layer=layer, op=_ops(op), without=Flag.PART)
+        mask &= trace.column("offset") >= 0
+        for columns in trace.blocks(mask, "file", "start", "end", "offset", "result"):
+            for file, one in known.items():
+                yield _deal([c[columns[0] == file] for c in columns[1:]], one, targets)
+
+    return TargetWork(targets, word, DEALT, 0, parts)
+
+
+def _deal(columns: list[np.ndarray], one: StripeMap, targets: np.ndarray) -> Part:
+    start, end, offset, result = columns
+    length = np.clip(one.size - offset, 0, np.maximum(result, 0))
+    pieces = layouts.place(one.layout, offset, length)
+    at = one.layout.get(pieces.object, pieces.object_offset)
+    row = np.searchsorted(targets, one.target_at(at))
+    start, end = start[pieces.source], end[pieces.source]
+    return Part(row, start, end, pieces.length, np.ones(len(row), np.int64), np.full(len(row), -1))
+
+
+def file_of(trace: Trace, one: StripeMap) -> int | None:
+    """Return the number of a map's file in a trace: by name, or the only file there is."""
+    names = [path.rsplit("/", 1)[-1] for path in trace.files]
+    if one.name in names:
+        return names.index(one.name)
+    return 0 if len(names) == 1 and not one.name else None
+
+
+def ended(trace: Trace, op: str, after: int) -> int:
+    """Return when the ranks were done with what they wrote, or read (ns): of the phase under way.
+
+    -1 where they were done before `after`, or no phase is of this kind.
+    """
+    ends = [phase.end for phase in phases(trace) if phase.op == op and phase.end >= after]
+    return min(ends, default=-1)
+
+
+def imbalance(values: np.ndarray) -> float:
+    """Return the largest share over the mean: 1 is even; 1 of nothing."""
+    mean = float(values.mean()) if len(values) else 0.0
+    return float(values.max()) / mean if mean else 1.0
+
+
+class Straggler(NamedTuple):
+    """One target that was done long after all others.
+
+    Attributes
+    ----------
+    row : int
+        Which, in `TargetWork.targets`.
+    seconds : float
+        From the first byte on any target to its last one.
+    others : float
+        The same of the others, the latest of them.
+    spread : float
+        How much earlier than that the earliest of the others was done.
+    waited : bool
+        Whether the ranks' phase ended only after its last byte, as far as can be told.
+    """
+
+    row: int
+    seconds: float
+    others: float
+    spread: float
+    waited: bool
+
+
+LATE = 0.1
+"""Share of the time by which a straggler is done later than all others."""
+
+
+def straggler(trace: Trace, work: TargetWork, op: str) -> Straggler | None:
+    """Find the target that kept a run waiting; None where no single one stands out.
+
+    It must be later than all others by a tenth of the time, and by more than two looks at the
+    counters can lie apart.
+    """
+    totals = work.totals(op)
+    rows = np.flatnonzero(totals.working)
+    if len(rows) < 2:
+        return None
+    began = int(totals.first[rows].min())
+    done = totals.last[rows] - began
+    order = np.argsort(done, kind="stable")
+    late, next_ = int(done[order[-1]]), int(done[order[-2]])
+    if late - next_ <= max(work.look, LATE * late):
+        return None
+    row = int(rows[order[-1]])
+    end = ended(trace, op, int(totals.last[row]) - work.look)
+    spread = (next_ - int(done[order[0]])) / 1e9
+    return Straggler(row, late / 1e9, next_ / 1e9, spread, end > began + next_ + work.look)
