@@ -142,6 +142,7 @@ class Config:
             "admin_socket": "",
             "client_oc_size": 16 * MIB,
             "client_oc_max_dirty": 8 * MIB,
+            "client_oc_target_dirty": MIB,  # else it flushes one object, so one server, at a time
             "client_mount_timeout": 20,
             "rados_mon_op_timeout": 20,
         }
