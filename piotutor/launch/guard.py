@@ -9,6 +9,7 @@ kept), and ``RUN/guard-result.json`` says how it went.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import shutil
@@ -26,6 +27,7 @@ from typing import IO, Any, NoReturn
 from piotutor.capture import UnavailableError, fiemap, procio, tracefs
 from piotutor.launch import processes, shared_memory
 from piotutor.launch.queue import Pool, places
+from piotutor.launch.service import BrokenError, Ready, Service
 from piotutor.storage.datafiles import DataFiles
 
 TICK = 0.25
@@ -59,6 +61,9 @@ class Orders:
         read nothing, and what they print is kept in ``output.txt``.
     data
         A `DataFiles` as a dict.
+    service
+        The command of what the storage needs beside the ranks: see `piotutor.launch.service`;
+        empty for none.
     sampler
         A command that runs beside the ranks and is told to end after them; empty for none.
     block
@@ -73,7 +78,8 @@ class Orders:
     pools
         Each a `Pool` as a dict.
     temporary
-        A directory that is made for the ranks' temporary files (Open MPI has some), and removed.
+        A directory that is made for temporary files (Open MPI has some, a storage's servers, too),
+        and removed.
     parent
         Process number of the one who started us.
     host, since
@@ -84,6 +90,7 @@ class Orders:
     argv: list[str]
     env: dict[str, str]
     data: dict[str, Any]
+    service: list[str] = field(default_factory=list)
     sampler: list[str] = field(default_factory=list)
     block: dict[str, Any] = field(default_factory=dict)
     watched: bool = False
@@ -132,33 +139,38 @@ class Guard:
         self.orders = orders
         self.run_dir = Path(orders.run_dir)
         self.stdin = stdin
-        self.deadline = float("inf")
+        self.began, self.deadline = float("nan"), float("inf")
         self.woken, self.wake = os.pipe()
         os.set_blocking(self.wake, False)
         self.said: dict[str, str] = {}
         self.io: dict[str, int] = {}
+        self.unfinished = ""
 
     def run(self) -> str:
         """Run it, clean up, and return the status: done, failed, stopped or timeout."""
-        status, code, reason, began = "failed", None, "", None
+        status, code, reason = "failed", None, ""
         try:
             pools = [Pool(**pool) for pool in self.orders.pools]
             with places(pools, self.orders.ranks, self._wait_in_queue):
-                self._say("running")
-                began = time.monotonic()
-                self.deadline = began + self.orders.timeout
                 code = self._job()
                 status = "failed" if code else "done"
         except End as end:
             status = str(end)
+        except BrokenError as broken:
+            reason = str(broken)
         except OSError as error:
             reason = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         finally:
-            seconds = time.monotonic() - began if began else 0.0
-            left = clean(self.orders, done=status == "done")
-            result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
-            _write(self.run_dir / "guard-result.json", {**result, "left": left, "io": self.io})
+            self._tell(status, code, reason)
         return status
+
+    def _tell(self, status: str, code: int | None, reason: str) -> None:
+        """Clean up, and write down how it went."""
+        seconds = 0.0 if math.isnan(self.began) else time.monotonic() - self.began
+        left = clean(self.orders, done=status == "done")
+        result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
+        more = {"left": left, "io": self.io, "unfinished": self.unfinished}
+        _write(self.run_dir / "guard-result.json", result | more)
 
     def catch_signals(self) -> None:
         """Take the signals that ask for an end as a request to stop."""
@@ -167,27 +179,56 @@ class Guard:
         signal.set_wakeup_fd(self.wake, warn_on_full_buffer=False)
 
     def _job(self) -> int:
-        """Start the sampler and the ranks; wait for the ranks, then end the sampler."""
+        """Start storage, sampler and ranks; wait for the ranks, then end the others."""
         if self.orders.temporary:
             Path(self.orders.temporary).mkdir(mode=0o700)
+        if not self.orders.service:
+            return self._ranks(Ready())
+        self._say("starting", "the storage is starting")
+        service = Service(self.orders.service, self.run_dir, self.orders.temporary)
+        try:
+            return self._ranks(service.wait(self._look), service)
+        finally:
+            processes.end(self.run_dir)
+            service.close()
+
+    def _ranks(self, ready: Ready, service: Service | None = None) -> int:
+        """Start the sampler and the ranks on a storage that can be used; wait for the ranks."""
+        self._say("running")
+        self.began = time.monotonic()
+        self.deadline = self.began + self.orders.timeout
         before = procio.counters()
         traced = self._trace_requests()
         sampler = self._start_sampler()
         if sampler is not None and traced and self.orders.watched:
             self._await(sampler)
-        ranks = self._start_ranks()
+        ranks = self._start_ranks(ready)
         copier = threading.Thread(target=self._follow, args=(ranks,), daemon=True)
         copier.start()
         try:
             while ranks.poll() is None:
                 self._look(TICK)
+                if service:
+                    service.check()
+            self.io = procio.moved(before)  # before a storage's own counts
+            if service:
+                self._finish(service, ranks.wait())
         finally:
             processes.end(self.run_dir)  # all that is left, the sampler too
             copier.join(processes.PATIENCE)
-            self.io = procio.moved(before)
+            self.io = self.io or procio.moved(before)
             if sampler is not None:
                 sampler.wait(processes.PATIENCE)
         return ranks.wait()
+
+    def _finish(self, service: Service, code: int) -> None:
+        """Let a storage count up and end, or say why the ranks failed, if it knows."""
+        if code:
+            service.check()
+            return
+        self.deadline = float("inf")
+        self._say("finishing", "the storage is counting up and ending")
+        self.unfinished = service.finish(self._look)
 
     def _trace_requests(self) -> bool:
         """Have the kernel keep block requests from now on; the sampler says why it couldn't."""
@@ -221,15 +262,15 @@ class Guard:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _start_ranks(self) -> subprocess.Popen[bytes]:
+    def _start_ranks(self, ready: Ready) -> subprocess.Popen[bytes]:
         own = (subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT)
         stdin, stdout, stderr = self.orders.streams or own
         return subprocess.Popen(
-            self.orders.argv,
+            [*ready.argv_prefix, *self.orders.argv],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env=self._environment(),
+            env={**self._environment(), **ready.env},
             cwd=self.orders.directory or self.run_dir,
             start_new_session=True,
         )
@@ -237,8 +278,7 @@ class Guard:
     def _environment(self) -> dict[str, str]:
         """Return the environment of the ranks."""
         kept = {name: text for name, text in os.environ.items() if name not in self.orders.unset}
-        place = {"TMPDIR": self.orders.temporary} if self.orders.temporary else {}
-        return {**kept, **place, **self.orders.env, processes.MARK: self.orders.run_dir}
+        return {**kept, **self.orders.env, processes.MARK: self.orders.run_dir}
 
     def _follow(self, ranks: subprocess.Popen[bytes]) -> None:
         """Keep the ranks' output, if it is ours, until they end (a thread of its own)."""

@@ -9,17 +9,19 @@ A hint of MPI-IO does the same only where the MPI library has a driver for Lustr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from piotutor.capture.device import mount_of
 from piotutor.errors import UsageError
+from piotutor.storage import options
 from piotutor.storage.lfs import Target, parse_df, parse_getstripe
+from piotutor.storage.local import Local
+from piotutor.storage.options import option
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping
 from piotutor.storage.tool import SECONDS, ask
-from piotutor.units import format_size
+from piotutor.units import format_size, parse_size
 
 MOST_STRIPES = 2000
 SMALLEST_STRIPE = 1 << 16
@@ -28,31 +30,73 @@ LARGEST_STRIPE = (1 << 32) - SMALLEST_STRIPE
 _POOL = re.compile(r"[A-Za-z0-9_]{1,15}")
 
 
-@dataclass(frozen=True)
-class Lustre:
+def _stripes_wanted(value: Any) -> int:
+    """Read a number of stripes, -1 for one on each OST."""
+    return ALL if str(value) == str(ALL) else options.count(value)
+
+
+def _progressive(value: Any) -> str:
+    """Check the parts of a progressive layout, as in ``4m:1+64m:4+end:16``."""
+    parts = [part.partition(":") for part in str(value).split("+")]
+    for end, _, stripes in parts[:-1]:
+        options.size(end)
+        _stripes_wanted(stripes)
+    if len(parts) < 2 or parts[-1][0] != "end":
+        raise UsageError("give END:STRIPES for each part, the last end is the word end")
+    _stripes_wanted(parts[-1][2])
+    return str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lustre(Local):
     """A directory on a Lustre, whose new files are laid out as asked.
 
-    Attributes
-    ----------
-    path
-        The directory.
-    components
-        The layout that `prepare` gives to a directory; none: it keeps what it has.
+    What isn't given is left to the file system; with no option at all the directory keeps what
+    it has.
     """
 
-    path: Path
-    components: tuple[Component, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    argv_prefix: tuple[str, ...] = ()
+    name: ClassVar[str] = "lustre"
+
+    stripe_size: int = option(0, options.size, "bytes on an OST before the next one's turn")
+    stripe_count: int = option(0, _stripes_wanted, "stripes of a file; -1 for one on each OST")
+    start_ost: int = option(-1, options.at_least(0), "the OST of the first stripe")
+    pool: str = option("", str, "the OSTs to choose from")
+    overstripe: bool = option(False, options.flag, "an OST may get more than one stripe")
+    progressive: str = option("", _progressive, "stripes by part of a file: 4m:1+64m:4+end:16")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.progressive and self.stripe_count:
+            raise UsageError("progressive says how many stripes there are: leave out stripe_count")
+        if self.overstripe and not (self.stripe_count or self.progressive):
+            raise UsageError("overstripe needs a stripe_count")
+        if self.components:
+            setstripe(Path("/"), self.components)
 
     @property
-    def kind(self) -> str:
-        """What the path really is on: ``lustre``, if all is as it was said to be."""
-        return mount_of(self.path).kind
+    def components(self) -> tuple[Component, ...]:
+        """The layout that `prepare` gives to a directory; none: it keeps what it has."""
+        if str(self) == self.name:
+            return ()
+        common: dict[str, Any] = {
+            "stripe_size": self.stripe_size,
+            "start_ost": self.start_ost,
+            "pool": self.pool,
+            "pattern": "overstriped" if self.overstripe else "raid0",
+        }
+        if not self.progressive:
+            return (Component(stripe_count=self.stripe_count, **common),)
+        parts, start = [], 0
+        for text in self.progressive.split("+"):
+            word, _, stripes = text.partition(":")
+            end = None if word == "end" else parse_size(word)
+            parts.append(Component(stripe_count=int(stripes), start=start, end=end, **common))
+            start = end or start
+        return tuple(parts)
 
-    def prepare(self, directory: Path) -> Striping:
-        """Give a directory of a run the layout, and return what it then has (see `lay_out`)."""
-        return lay_out(directory, self.components) if self.components else striping(directory)
+    def prepare(self, directory: Path) -> dict[str, Any]:
+        """Give a directory of a run the layout, if one is asked for (see `lay_out`)."""
+        return {"layout": lay_out(directory, self.components).to_dict()} if self.components else {}
 
     def layout(self) -> dict[str, Any] | None:
         """Return how the directory's new files are striped; `LayoutError` where it isn't told."""

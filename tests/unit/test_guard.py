@@ -41,11 +41,10 @@ def orders(state):
         told = guard.Orders(
             run_dir=str(run_dir),
             argv=[sys.executable, "-c", text],
-            env={"COLOUR": "blue"},
             data=data.to_dict(),
             host=os.uname().nodename,
             since=time.time(),
-            **more,
+            **{"env": {"COLOUR": "blue"}, **more},
         )
         told.write(run_dir / "guard.json")
         return told
@@ -93,7 +92,8 @@ def test_done(run_here, state):
 
 def test_temporary_files(run_here, tmp_path):
     text = "import tempfile; print(tempfile.mkstemp()[1])"
-    status, run_dir = run_here(text, temporary=str(tmp_path / "mine"))
+    mine = str(tmp_path / "mine")
+    status, run_dir = run_here(text, temporary=mine, env={"TMPDIR": mine})
     assert status == "done"
     assert (run_dir / "output.txt").read_text().startswith(f"{tmp_path}/mine/")
     assert not (tmp_path / "mine").exists()

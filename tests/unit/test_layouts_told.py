@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piotutor import layout, preparation
+from piotutor import layout, preparation, storage
 from piotutor.capture import choice
 from piotutor.capture.device import Mount
 from piotutor.errors import PiotutorError, UsageError
@@ -582,11 +582,11 @@ def test_a_storage_on_lustre_lays_out_what_a_run_makes(stand_in, tmp_path):
     state = tmp_path / "bin"
     (state / "lfs.now").write_text(OLD_DIRECTORY)
     (state / "lfs.next").write_text(DIRECTORY)
-    place = lustre.Lustre(tmp_path)
-    assert only(place.prepare(tmp_path)).stripe_count == 1
+    assert lustre.Lustre(path=tmp_path).prepare(tmp_path) == {}
     assert not (state / "lfs.asked").exists()
-    place = lustre.Lustre(tmp_path, (Component(stripe_count=ALL),))
-    assert only(place.prepare(tmp_path)).stripe_count == ALL
+    got = storage.at(tmp_path, "lustre:stripe_count=-1").prepare(tmp_path)
+    assert got["layout"]["components"][0]["stripe_count"] == ALL
+    assert (state / "lfs.asked").read_text() == f"setstripe -c -1 {tmp_path}\n"
 
 
 def test_a_layout_that_is_not_obeyed(stand_in, tmp_path):
