@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -89,6 +89,28 @@ class Client:
     def unlink(self, path: str) -> None:
         """Remove a file's name."""
         self._on("ceph_unlink", path)
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a directory."""
+        directory, buffer = c_void_p(), ctypes.create_string_buffer(1 << 16)
+        self._on("ceph_opendir", path, byref(directory))
+        try:
+            found: list[bytes] = []
+            read = "ceph_getdnames", self._mount, directory, buffer, c_int(len(buffer))
+            while size := self._do(*read):
+                found += buffer.raw[:size].split(b"\0")
+            return sorted(os.fsdecode(name) for name in found if name not in (b"", b".", b".."))
+        finally:
+            self._do("ceph_closedir", self._mount, directory)
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a directory and all that is in it."""
+        for name in self.names(path):
+            try:
+                self.unlink(f"{path}/{name}")
+            except CephError:  # a directory
+                self.remove_tree(f"{path}/{name}")
+        self._on("ceph_rmdir", path)
 
     def size(self, path: str) -> int:
         """Return the size of a file."""

@@ -8,30 +8,34 @@ others count is the files' data alone.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from piotutor.launch import processes
-from piotutor.storage.ceph import sockets
 from piotutor.storage.ceph.binaries import Binaries
-from piotutor.storage.ceph.client import Client
 from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.monitor import CephError, Monitor
+from piotutor.storage.ceph.reach import MDS, Reach
 
 FILE_SYSTEM = "piotutor"
 DATA = "cephfs_data"
 FIRST = "cephfs_first"
 META = "cephfs_meta"
 PLACEMENT_GROUPS = 64
+ATTEMPTS = 3
+"""Times that another port is tried."""
 PAUSE = 0.02
 SECONDS = 60.0
 """A start that takes longer than this has failed."""
+
+Prefixes = Mapping[str, Sequence[str]]
 
 
 def free_port(address: str) -> int:
@@ -39,6 +43,38 @@ def free_port(address: str) -> int:
     with socket.socket() as line:
         line.bind((address, 0))
         return int(line.getsockname()[1])
+
+
+class TakenError(CephError):
+    """Somebody else took the port."""
+
+
+@contextmanager
+def started(
+    config: Config, binaries: Binaries, prefixes: Prefixes | None = None
+) -> Iterator[Cluster]:
+    """Start a Ceph on a free port, and end it, with its directory.
+
+    Raises
+    ------
+    CephError
+        It can't be started; the text says why.
+    """
+    for attempt in range(ATTEMPTS):
+        config.directory.mkdir(mode=0o700)
+        cluster = Cluster(replace(config, port=free_port(config.monitor)), binaries, prefixes)
+        try:
+            try:
+                cluster.start()
+            except TakenError:
+                if attempt < ATTEMPTS - 1:
+                    continue
+                raise
+            yield cluster
+            return
+        finally:
+            cluster.stop()
+            shutil.rmtree(config.directory, ignore_errors=True)
 
 
 class Cluster:
@@ -50,8 +86,6 @@ class Cluster:
         How it is made up.
     binaries : Binaries
         Its programs and libraries.
-    mark : str
-        What the daemons are marked with, to be found by (`processes.MARK`).
     prefixes : mapping
         Words before a daemon's own, by its name (``osd.0``), such as a namespace to enter.
     """
@@ -60,12 +94,11 @@ class Cluster:
         self,
         config: Config,
         binaries: Binaries,
-        mark: str,
-        prefixes: Mapping[str, Sequence[str]] | None = None,
+        prefixes: Prefixes | None = None,
     ) -> None:
         self.config = config
         self.binaries = binaries
-        self.mark = mark
+        self.reach = Reach(config.directory, config.osds, binaries)
         self.prefixes = prefixes or {}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._deadline = 0.0
@@ -92,9 +125,12 @@ class Cluster:
             self._wait_stores()
             for number in stores:
                 self._start("ceph-osd", f"osd.{number}")
-            self._start("ceph-mds", "mds.a")
+            self._start("ceph-mds", MDS)
             self._make_pools(monitor)
             self._wait(lambda: _osds_up(monitor) > config.osds, "the OSDs")
+            if config.code:
+                monitor.ask("osd pool set", pool=DATA, var="allow_ec_overwrites", val="true")
+            monitor.ask("fs add_data_pool", fs_name=FILE_SYSTEM, pool=DATA)
             self._wait(lambda: _active(monitor), "the metadata server")
         self._warm_up()
 
@@ -115,19 +151,6 @@ class Cluster:
                 last = _last_line(self.config.directory / f"{name}.log")
                 return f"{name} ended ({how}){': ' + last if last else ''}"
         return ""
-
-    def counters(self, name: str) -> dict[str, Any]:
-        """Return the counters of a daemon."""
-        found: dict[str, Any] = self.ask(name, "perf dump")
-        return found
-
-    def ask(self, name: str, prefix: str, **arguments: Any) -> Any:
-        """Ask a daemon through its admin socket."""
-        return sockets.ask(self.config.directory / f"{name}.asok", prefix, **arguments)
-
-    def client(self) -> Client:
-        """Mount the file system in this process."""
-        return Client(self.binaries.libraries["libcephfs.so.2"], self.config.path)
 
     def _make_stores(self) -> dict[int, str]:
         """Begin making each OSD's store; return the OSDs' names by number."""
@@ -163,13 +186,22 @@ class Cluster:
         )
         for pool in (META, FIRST):
             monitor.ask("osd pool create", pool=pool, pg_num=8, rule="metadata")
-        monitor.ask("osd pool create", pool=DATA, pg_num=PLACEMENT_GROUPS)
+        monitor.ask("osd pool create", pool=DATA, pg_num=PLACEMENT_GROUPS, **self._code(monitor))
         monitor.ask("fs new", fs_name=FILE_SYSTEM, metadata=META, data=FIRST)
-        monitor.ask("fs add_data_pool", fs_name=FILE_SYSTEM, pool=DATA)
+
+    def _code(self, monitor: Monitor) -> dict[str, str]:
+        """Return what the pool of the data is to be told, if it is to be erasure-coded."""
+        if not self.config.code:
+            return {}
+        data, coding = self.config.code
+        profile = [f"k={data}", f"m={coding}", f"stripe_unit={self.config.chunk}"]
+        profile.append("crush-failure-domain=osd")
+        monitor.ask("osd erasure-code-profile set", name="code", profile=profile)
+        return {"pool_type": "erasure", "erasure_code_profile": "code"}
 
     def _warm_up(self) -> None:
         """Write once: the first write of all waits for what is only then begun."""
-        with self.client() as client:
+        with self.reach.client() as client:
             client.write("/warm-up", b"warm")
             client.make_directory("/warm")
             client.set_attribute("/warm", "ceph.dir.layout.pool", DATA)
@@ -202,7 +234,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self.binaries.env, processes.MARK: self.mark},
+                env={**os.environ, **self.binaries.env},
                 cwd=self.config.directory,
                 start_new_session=True,
             )

@@ -14,7 +14,9 @@ from pathlib import Path
 
 MIB = 1 << 20
 DISK = 1 << 30
-"""Bytes of a bluestore file; it is sparse."""
+"""Bytes of an OSD's bluestore beyond the files' own; it is a sparse file."""
+SPARE = 1 << 28
+"""The same of a memstore: an OSD that is nearly full takes nothing more."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,11 @@ class Config:
     store
         ``memstore`` or ``bluestore``.
     memory
-        Bytes that each OSD takes (memstore).
+        Bytes that all files may have; each OSD takes as much (memstore).
+    code
+        Data and coding chunks of the pool of the data; none: one copy.
+    chunk
+        Bytes of a chunk.
     monitor
         Address of the monitor and of all that has no address of its own.
     addresses
@@ -45,9 +51,11 @@ class Config:
 
     directory: Path
     osds: int
-    port: int
+    port: int = 0
     store: str = "memstore"
     memory: int = 1 << 30
+    code: tuple[int, int] | None = None
+    chunk: int = 1 << 14
     monitor: str = "127.0.0.1"
     addresses: Mapping[int, str] = field(default_factory=dict)
     plugins: Mapping[str, str] = field(default_factory=dict)
@@ -117,16 +125,15 @@ class Config:
     def _osd(self) -> dict[str, object]:
         return {
             "osd_objectstore": self.store,
-            "memstore_device_bytes": self.memory,
-            "bluestore_block_size": DISK,
+            "memstore_device_bytes": self.memory + SPARE,
+            "bluestore_block_size": self.memory + DISK,
             "bluestore_cache_autotune": "false",
             "bluestore_cache_size": 8 * MIB,
             "osd_op_num_shards": 1,
             "osd_op_num_threads_per_shard": 1,
             "osd_crush_update_on_start": "false",
             "osd_class_update_on_start": "false",
-            "osd_scrub_begin_hour": 0,
-            "osd_max_scrubs": 0,
+            "osd_max_object_size": DISK,
         }
 
     def _mds(self) -> dict[str, object]:

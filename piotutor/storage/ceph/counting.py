@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from piotutor.storage.ceph.monitor import CephError
+from piotutor.storage.ceph.reach import Reach
 from piotutor.trace.record import Layer, Op
 from piotutor.trace.writer import TraceWriter
 
@@ -16,78 +17,104 @@ PERIOD = 0.1
 """Seconds between looks."""
 QUIET = 0.15
 """Seconds without a change after which the servers are at rest."""
+SECTIONS = ("mds", "mds_server", "mds_sessions")
+"""Of the metadata server's counters: those about clients."""
 PATIENCE = 5.0
+"""Seconds to wait for that."""
 
-Counts = tuple[int, int, int, int]
-"""Write operations and bytes, read operations and bytes."""
-NAMES = ("op_w", "op_w_in_bytes", "op_r", "op_r_out_bytes")
-"""Of Ceph's counters."""
+
+class Counts(NamedTuple):
+    """What an OSD has done: operations, their bytes, and nanoseconds spent on them."""
+
+    writes: int
+    written: int
+    reads: int
+    read: int
+    busy: int
+
+    @classmethod
+    def of(cls, counters: dict[str, Any]) -> Counts:
+        """Take them from the section ``osd`` of its counters."""
+        names = ("op_w", "op_w_in_bytes", "op_r", "op_r_out_bytes")
+        busy = round(counters["op_latency"]["sum"] * 1e9)
+        return cls._make((*(int(counters[name]) for name in names), busy))
+
+    def since(self, before: Counts) -> Counts:
+        """Return what was added since."""
+        return Counts._make(now - was for now, was in zip(self, before, strict=True))
 
 
 class Counting:
     """Looks at the OSDs' counters now and then, in a thread of its own, and keeps records.
 
+    Each is one of `Op.SAMPLE` of `Layer.SERVER`; all counts are since the beginning: ``length``
+    bytes written, ``result`` bytes read, ``offset`` nanoseconds spent on both, ``aux`` write
+    operations and, from bit 32 on, read operations.
+
     Parameters
     ----------
-    look : callable
-        Returns the counters of an OSD by its number.
-    osds : int
-        How many there are.
+    reach : Reach
+        The Ceph.
     path : path
         The new trace file.
     """
 
-    def __init__(self, look: Callable[[int], Counts], osds: int, path: Path) -> None:
-        self._look, self._osds = look, osds
-        self._before = self._all()
+    def __init__(self, reach: Reach, path: Path) -> None:
+        self._reach = reach
+        self._before = self._look()
         self._since = time.monotonic_ns()
         self._writer = TraceWriter(path, rank=-1, writer="servers", notes={"system": "ceph"})
         self._over = threading.Event()
-        self._record(self._counts())
+        self._record()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
-    def finish(self) -> list[Counts]:
-        """Wait until the servers are at rest; take the last records; return them."""
+    def finish(self) -> None:
+        """Wait until the servers are at rest, take the last records, and close the file."""
         self._over.set()
         self._thread.join()
-        self._quiet()
-        counts = self._counts()
-        self._record(counts)
+        deadline, last = time.monotonic() + PATIENCE, self._look()
+        while time.monotonic() < deadline:
+            time.sleep(QUIET)
+            now = self._look()
+            if now == last:
+                break
+            last = now
+        self._record()
         self._writer.close()
-        return counts
 
     def _follow(self) -> None:
         with suppress(CephError):  # a dead OSD ends the run elsewhere
             while not self._over.wait(PERIOD):
-                self._record(self._counts())
+                self._record()
 
-    def _quiet(self) -> None:
-        deadline, last = time.monotonic() + PATIENCE, self._all()
-        while time.monotonic() < deadline:
-            time.sleep(QUIET)
-            now = self._all()
-            if now == last:
-                return
-            last = now
+    def _look(self) -> list[Counts]:
+        numbers = range(self._reach.osds)
+        return [Counts.of(self._reach.counters(f"osd.{n}", "osd")) for n in numbers]
 
-    def _record(self, counts: list[Counts]) -> None:
+    def _record(self) -> None:
+        counts = [now.since(was) for now, was in zip(self._look(), self._before, strict=True)]
         start, self._since = self._since, time.monotonic_ns()
-        for target, (writes, written, reads, was_read) in enumerate(counts):
+        for target, count in enumerate(counts):
             self._writer.append(
                 layer=Layer.SERVER,
                 op=Op.SAMPLE,
                 start=start,
                 end=self._since,
-                length=written,
-                result=was_read,
+                offset=count.busy,
+                length=count.written,
+                result=count.read,
                 target=target,
-                aux=writes | reads << 32,
+                aux=count.writes | count.reads << 32,
             )
 
-    def _counts(self) -> list[Counts]:
-        pairs = zip(self._all(), self._before, strict=True)
-        return [tuple(a - b for a, b in zip(now, was, strict=True)) for now, was in pairs]  # type: ignore[misc]
 
-    def _all(self) -> list[Counts]:
-        return [self._look(number) for number in range(self._osds)]
+def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Return by how much a daemon's counters rose, by section, where it did."""
+    rose: dict[str, dict[str, int]] = {}
+    for section in SECTIONS:
+        was = before.get(section, {})
+        for name, now in after.get(section, {}).items():
+            if isinstance(now, int) and now != was.get(name, 0):
+                rose.setdefault(section, {})[name] = now - was.get(name, 0)
+    return rose

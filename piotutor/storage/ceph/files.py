@@ -24,7 +24,7 @@ SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Layout:
-    """How CephFS lays out a file: its own three numbers, in bytes, and the pool."""
+    """How CephFS lays out a file: its three numbers, in bytes, and the pool."""
 
     stripe_unit: int
     stripe_count: int

@@ -1,8 +1,9 @@
 """The program that stands beside a run's ranks while they use a Ceph.
 
-``python -m piotutor.storage.ceph.service RUN/storage.json``: starts the Ceph (or takes one that
-stands), makes the run's files, writes ``storage-ready.json``, records what the servers do, and at
-the line ``stop`` or the end of its input writes the map and ends all that it started.
+``python -m piotutor.storage.ceph.service RUN/storage.json``: starts the Ceph, or takes one that
+stands; makes the run's files; says in ``storage-ready.json`` how to reach them; records what the
+servers do; and, told to ``stop``, writes down where the files' bytes lie. Whatever happens, it
+ends all that it started. Orders without files have it start a Ceph that stands until it is ended.
 """
 
 from __future__ import annotations
@@ -10,87 +11,154 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
+import signal
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from piotutor.errors import PiotutorError
-from piotutor.rundir import write_json
-from piotutor.storage.ceph import binaries
-from piotutor.storage.ceph.cluster import DATA, Cluster, free_port
+from piotutor.storage.ceph import POOL, Ceph, binaries
+from piotutor.storage.ceph.cluster import Cluster, started
 from piotutor.storage.ceph.config import Config
-from piotutor.storage.ceph.counting import NAMES, Counting, Counts
+from piotutor.storage.ceph.counting import Counting, differences
 from piotutor.storage.ceph.files import Files, Layout
+from piotutor.storage.ceph.reach import MDS, Reach
 
 TICK = 0.1
+"""Seconds between looks at the daemons."""
 
 
-def serve(orders: dict[str, Any]) -> None:
-    """Do all of it; any error is the run's problem."""
-    run_dir, place = Path(orders["run_dir"]), Path(orders["directory"])
-    options = orders["options"]
-    found = binaries.find()
-    with ExitStack() as stack:
-        place.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, place, ignore_errors=True)
-        config = Config(place, options["osds"], free_port("127.0.0.1"), plugins=found.plugins())
-        cluster = Cluster(config, found, str(run_dir))
-        stack.callback(cluster.stop)
-        cluster.start()
-        client = stack.enter_context(cluster.client())
-        layout = Layout(*(options[n] for n in ("stripe_unit", "stripe_count", "object_size")), DATA)
-        files = Files(client, "run", layout, config.osds)
-        files.make([Path(file).name for file in orders["files"]])
-        cluster.ask("mds.a", "flush journal")
+class Service:
+    """One run's part in a Ceph.
 
-        def look(number: int) -> Counts:
-            counters = cluster.ask(f"osd.{number}", "perf dump", logger="osd")["osd"]
-            return tuple(counters[name] for name in NAMES)  # type: ignore[return-value]
+    Parameters
+    ----------
+    orders : dict
+        As stored by `Ceph.service`.
+    """
 
-        counting = Counting(look, config.osds, run_dir / "trace/servers.piot")
-        shadow = place / "shadow"
-        shadow.mkdir()
-        write_json(
-            run_dir / "storage-ready.json",
-            {
-                "env": {
-                    "PIOTUTOR_ROUTE_PREFIX": orders["prefix"],
-                    "PIOTUTOR_ROUTE_CONF": str(config.path),
-                    "PIOTUTOR_ROUTE_ROOT": files.root,
-                    "PIOTUTOR_ROUTE_SHADOW": str(shadow),
-                    "PIOTUTOR_ROUTE_LIBRARY": found.libraries["libcephfs.so.2"],
-                    **found.env,
-                },
-                "argv_prefix": [],
-                "environment": {"filesystem": "ceph", "layout": vars(layout), "notes": files.notes},
-            },
-        )
-        while not _told_to_stop():
-            dead = cluster.dead()
-            if dead:
-                raise PiotutorError(f"Ceph: {dead}")
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self.run_dir = Path(orders["run_dir"])
+        self.place = Path(orders["place"])
+        self.home = Path(orders["home"]) if "home" in orders else None
+        self.names = [Path(file).name for file in orders["files"]]
+        self.standing = bool(orders.get("standing"))
+        self.storage = Ceph(**orders["storage"])
+        self.cluster: Cluster | None = None
+
+    def run(self) -> None:
+        """Do all of it; any error is the run's problem."""
+        with self._reach() as reach:
+            if self.standing:
+                _write(self.run_dir / "storage-ready.json", {})
+                self._wait()
+                return
+            with reach.client() as client:
+                files = Files(client, self.run_dir.name, self._layout(), reach.osds)
+                files.make(self.names)
+                self._beside(reach, files)
+                if self.home:
+                    reach.evict_dead()
+                    files.remove()
+
+    def _beside(self, reach: Reach, files: Files) -> None:
+        """Let the ranks go, and record until they are done."""
+        reach.ask(MDS, "flush journal")
+        before = reach.counters(MDS)
+        counting = Counting(reach, self.run_dir / "trace/servers.piot")
+        _write(self.run_dir / "storage-ready.json", self._ready(reach, files))
+        self._wait()
         counting.finish()
-        write_json(run_dir / "map.json", files.map())
+        _write(self.run_dir / "map.json", files.map())
+        _write(self.run_dir / "mds.json", differences(before, reach.counters(MDS)))
+
+    def _ready(self, reach: Reach, files: Files) -> dict[str, Any]:
+        shadow = self.place / "shadow"
+        shadow.mkdir(parents=True)
+        env = {
+            "PIOTUTOR_ROUTE_PREFIX": str(self.storage.path),
+            "PIOTUTOR_ROUTE_CONF": str(reach.config),
+            "PIOTUTOR_ROUTE_ROOT": files.root,
+            "PIOTUTOR_ROUTE_SHADOW": str(shadow),
+            "PIOTUTOR_ROUTE_LIBRARY": reach.binaries.libraries["libcephfs.so.2"],
+        }
+        about = {"layout": self.storage.layout(), "notes": files.notes}
+        return {"env": {**env, **reach.binaries.env}, "environment": about}
+
+    def _layout(self) -> Layout:
+        return Layout(*self.storage.sizes, POOL)
+
+    @contextmanager
+    def _reach(self) -> Iterator[Reach]:
+        """Start a Ceph, or find the one that stands."""
+        found = binaries.find()
+        if self.home:
+            told = json.loads((self.home / "storage.json").read_text())
+            yield Reach(Path(told["place"]), self.storage.osds, found)
+            return
+        with started(self._config(found), found) as self.cluster:
+            yield self.cluster.reach
+
+    def _config(self, found: binaries.Binaries) -> Config:
+        storage = self.storage
+        return Config(
+            self.place,
+            storage.osds,
+            store=storage.objectstore,
+            memory=storage.memory,
+            code=storage.chunks if storage.pool == "ec" else None,
+            chunk=storage.chunk,
+            plugins=found.plugins(),
+        )
+
+    def _wait(self) -> None:
+        """Wait until it is told to stop; see to it that all daemons are there meanwhile."""
+        while not self._told():
+            trouble = self.cluster.dead() if self.cluster else self._fallen()
+            if trouble:
+                raise PiotutorError(f"Ceph: {trouble}")
+
+    def _fallen(self) -> str:
+        """Say why the Ceph that stood doesn't stand any more; empty while it does."""
+        assert self.home
+        try:
+            return str(json.loads((self.home / "storage-error.json").read_text())["problem"])
+        except (OSError, ValueError):
+            return "it was stopped" if (self.home / "guard-result.json").exists() else ""
+
+    def _told(self) -> bool:
+        """Wait a little; say whether a line or the end of the input asked for the end."""
+        ready, _, _ = select.select([] if self.standing else [0], [], [], TICK)
+        return bool(ready) and _asks_for_end(os.read(0, 4096))
 
 
-def _told_to_stop() -> bool:
-    ready, _, _ = select.select([0], [], [], TICK)
-    return bool(ready) and os.read(0, 4096) in (b"", b"stop\n")
+def _asks_for_end(said: bytes) -> bool:
+    if not said:
+        raise SystemExit(1)  # who started us is dead: nothing more is to be recorded
+    return said == b"stop\n"
+
+
+def _write(path: Path, value: Any) -> None:
+    """Write a small file whole."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1))
+    part.replace(path)
 
 
 def main(arguments: Iterable[str]) -> NoReturn:
-    """Serve the run whose orders are named."""
+    """Serve the run whose orders are named; a problem is told in one line, and in a file."""
     (path,) = arguments
-    orders = json.loads(Path(path).read_text())
+    service = Service(json.loads(Path(path).read_text()))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
     try:
-        serve(orders)
-    except PiotutorError as error:
-        write_json(Path(orders["run_dir"]) / "storage-error.json", {"problem": str(error)})
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        service.run()
+    except (PiotutorError, OSError) as error:
+        problem = str(error)
+        _write(service.run_dir / "storage-error.json", {"problem": problem})
+        sys.exit(problem)
     sys.exit(0)
 
 
