@@ -99,6 +99,7 @@ Spec: TypeAlias = str | Storage
 
 STORAGES = {
     "local": "piotutor.storage.local:Local",
+    "ceph": "piotutor.storage.ceph:Ceph",
     "lustre": "piotutor.storage.lustre:Lustre",
 }
 """Name of the storage to where its class stands."""
