@@ -103,8 +103,10 @@ def orders(
     captured = choice.prepare(options.capture, run_dir, interest, room, whole=whole)
     _write(command, run_dir, home, launcher, captured)
     ours = preparation.rank_environment()
+    words = (*home.argv_prefix, *captured.argv_prefix)
+    ranks = Ranks(command.places, prefix=words, program=command.argv)
     told = guard.Orders(
-        argv=_argv(command, launcher, (*home.argv_prefix, *captured.argv_prefix)),
+        argv=launcher.argv(ranks) if command.ranks else [*ranks.prefix, *command.argv],
         env={
             **{name: os.environ[name] for name in ours if name in os.environ},
             **({} if whole else launcher.env()),
@@ -119,14 +121,10 @@ def orders(
         **preparation.watching(run_dir, place, sample=options.sample, everywhere=True),
         **preparation.around(run_dir, options),
     )
+    if command.ranks:
+        told = launcher.adapt(told, ranks)
     told.write(run_dir / "guard.json")
     return told
-
-
-def _argv(command: Command, launcher: Launcher, words: Sequence[str]) -> list[str]:
-    if command.ranks is None:
-        return [*words, *command.argv]
-    return launcher.argv(Ranks(command.ranks, prefix=tuple(words), program=command.argv))
 
 
 def _write(

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from piotutor import rundir, storage
+from piotutor import launch, rundir, storage
 from piotutor.capture import UnavailableError, block, choice
 from piotutor.errors import UsageError
 from piotutor.launch import Launcher, guard, limits
@@ -41,7 +41,7 @@ class Options:
     max_ranks: int | None = None
     sample: bool = True
     capture: str = "auto"
-    launcher: Launcher | None = None
+    launcher: launch.Spec | None = None
     fault: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -119,8 +119,14 @@ def orders(
     about = environment(home, launcher, captured) | {"ranks": tasks}
     rundir.write_json(run_dir / "environment.json", about)
     words = (*home.argv_prefix, *captured.argv_prefix)
+    ranks = Ranks(
+        tasks,
+        ("piotutor.launch.worker", str(job)),
+        prefix=words,
+        per_node=workload.tasks_per_node,
+    )
     told = guard.Orders(
-        argv=launcher.argv(Ranks(tasks, ("piotutor.launch.worker", str(job)), words)),
+        argv=launcher.argv(ranks),
         env={**rank_environment(), **launcher.env(), **home.env, **captured.env},
         data=data.to_dict(),
         ranks=tasks,
@@ -128,6 +134,7 @@ def orders(
         **watching(run_dir, home.path, sample=options.sample and workload.api != "NULL"),
         **around(run_dir, options),
     )
+    told = launcher.adapt(told, ranks)
     told.write(run_dir / "guard.json")
     return told
 

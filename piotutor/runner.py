@@ -48,7 +48,7 @@ def start(
     max_ranks: int | None = None,
     sample: bool = True,
     capture: str = "auto",
-    launcher: Launcher | None = None,
+    launcher: launch.Spec | None = None,
     fault: Mapping[str, Any] | None = None,
 ) -> Job:
     """Start a workload and return at once.
@@ -71,8 +71,9 @@ def start(
     capture : str
         How to see the layers below the application: ``preload``, ``strace``, ``none``, or
         ``auto``, the first of these that works.
-    launcher : Launcher, optional
-        What starts the ranks; found if not given.
+    launcher : str or Launcher, optional
+        What starts the ranks, such as ``"slurm:partition=debug,nodes=2"``: see
+        `piotutor.launch.parse`, and `piotutor.launch.default` for when it isn't given.
     fault : mapping, optional
         A fault that a rank is to produce, for tests: see `piotutor.kernels.job.Job`.
 
@@ -116,7 +117,8 @@ def _ready(ranks: int, options: preparation.Options) -> tuple[Path, Launcher]:
     rundir.prune(state)
     for pool in preparation.pools(state, options.ranks):
         pool.check(ranks)
-    return state, options.launcher or launch.find(cache=state)
+    given = options.launcher
+    return state, launch.default(state) if given is None else launch.parse(given, state)
 
 
 def start_command(
@@ -129,7 +131,7 @@ def start_command(
     timeout: float = DAY,
     max_ranks: int | None = None,
     sample: bool = True,
-    launcher: Launcher | None = None,
+    launcher: launch.Spec | None = None,
     streams: Sequence[int] = (),
 ) -> Job:
     """Start any program, to record what it does with files, and return at once.

@@ -49,6 +49,7 @@ def add_to(commands: Any) -> None:
     )
     bounds.add_argument("--max-ranks", metavar="N", help="ranks at most (default: 16)")
     add_capture(shown)
+    add_launcher(bounds)
     bounds.add_argument("--directory", metavar="DIR", help="where data goes that -o doesn't name")
     add_workload(parser)
 
@@ -59,6 +60,15 @@ def add_capture(group: Any) -> None:
         "--capture",
         metavar="HOW",
         help="see the layers below by preload, strace, none or auto (the default: the best here)",
+    )
+
+
+def add_launcher(group: Any) -> None:
+    """Add the option that says what starts the ranks."""
+    group.add_argument(
+        "--launcher",
+        metavar="SPEC",
+        help="what starts the ranks: NAME[:key=value,...], as slurm:partition=debug,nodes=2",
     )
 
 
@@ -97,6 +107,8 @@ def read_bounds(options: argparse.Namespace) -> dict[str, Any]:
         bounds["directory"] = options.directory
     if options.capture is not None:
         bounds["capture"] = options.capture
+    if options.launcher is not None:
+        bounds["launcher"] = options.launcher
     return bounds
 
 

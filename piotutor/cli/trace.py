@@ -8,7 +8,7 @@ from typing import Any
 
 from piotutor.cli import output
 from piotutor.cli.parser import add_command
-from piotutor.cli.run import add_capture, describe, follow, positive
+from piotutor.cli.run import add_capture, add_launcher, describe, follow, positive
 from piotutor.errors import UsageError
 
 _EXAMPLES = """
@@ -29,8 +29,8 @@ def add_to(commands: Any) -> None:
     about = "run any program and show what it, and the layers below it, did with files"
     parser = add_command(commands, "trace", act, about, _EXAMPLES)
     parser.usage = (
-        "piotutor trace [-n N] [--capture HOW] [--storage NAME] [--prefix PATH]... "
-        "[--timeout SECONDS] [--json] [--plot FILE] -- COMMAND ..."
+        "piotutor trace [-n N] [--launcher SPEC] [--capture HOW] [--storage NAME] [--prefix PATH]"
+        "... [--timeout SECONDS] [--json] [--plot FILE] -- COMMAND ..."
     )
     parser.add_argument("-n", dest="ranks", metavar="N", help="start it as N ranks under MPI")
     parser.add_argument("--prefix", action="append", metavar="PATH", help="only files below PATH")
@@ -38,6 +38,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--timeout", metavar="SECONDS", help="end it after so long")
     parser.add_argument("--max-ranks", metavar="N", help="ranks at most (default: 16)")
     add_capture(parser)
+    add_launcher(parser)
     parser.add_argument("--json", action="store_true", help="all numbers as JSON")
     parser.add_argument("--plot", metavar="FILE", help="draw the access map into a new .png")
 
@@ -76,6 +77,10 @@ def read_settings(options: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {"prefixes": options.prefix or (), "storage": options.storage}
     if options.capture is not None:
         settings["capture"] = options.capture
+    if options.launcher is not None:
+        if options.ranks is None:
+            raise UsageError("--launcher starts ranks: say how many with -n")
+        settings["launcher"] = options.launcher
     if options.ranks is not None:
         settings["ranks"] = positive("-n", options.ranks, int)
     if options.max_ranks is not None:

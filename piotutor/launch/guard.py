@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -36,6 +36,10 @@ QUEUE_TICK = 0.05
 """Seconds between attempts to get places."""
 OUTPUT = 1 << 20
 """Bytes of the ranks' output that are kept."""
+BATCH = "batch-state.json"
+"""In a run directory: what a batch system says of the job."""
+CANCEL = 8.0
+"""Seconds that the command may take which ends ranks elsewhere."""
 CODES = {"done": 0, "failed": 1, "stopped": 3, "timeout": 4}
 """Exit codes of the guard, by the run's status."""
 
@@ -50,6 +54,9 @@ class Orders:
         The run directory.
     argv
         The command that starts the ranks.
+    cancel
+        A command that ends ranks which aren't processes of this machine: run before anything else
+        is ended. What it says on failing is what may be left. Empty for none.
     env
         Variables added to the environment of the ranks.
     unset
@@ -90,6 +97,7 @@ class Orders:
     argv: list[str]
     env: dict[str, str]
     data: dict[str, Any]
+    cancel: list[str] = field(default_factory=list)
     service: list[str] = field(default_factory=list)
     sampler: list[str] = field(default_factory=list)
     block: dict[str, Any] = field(default_factory=dict)
@@ -144,7 +152,7 @@ class Guard:
         os.set_blocking(self.wake, False)
         self.said: dict[str, str] = {}
         self.io: dict[str, int] = {}
-        self.unfinished = ""
+        self.unfinished = self.uncancelled = ""
 
     def run(self) -> str:
         """Run it, clean up, and return the status: done, failed, stopped or timeout."""
@@ -170,6 +178,7 @@ class Guard:
         left = clean(self.orders, done=status == "done")
         result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
         more = {"left": left, "io": self.io, "unfinished": self.unfinished}
+        more["uncancelled"] = self.uncancelled
         _write(self.run_dir / "guard-result.json", result | more)
 
     def catch_signals(self) -> None:
@@ -208,12 +217,16 @@ class Guard:
         try:
             while ranks.poll() is None:
                 self._look(TICK)
+                self._hear()
                 if service:
                     service.check()
             self.io = procio.moved(before)  # before a storage's own counts
             if service:
                 self._finish(service, ranks.wait())
         finally:
+            if ranks.poll() != 0:
+                self.uncancelled = cancel(self.orders)
+                self.orders = replace(self.orders, cancel=[])
             processes.end(self.run_dir)  # all that is left, the sampler too
             copier.join(processes.PATIENCE)
             self.io = self.io or procio.moved(before)
@@ -304,6 +317,17 @@ class Guard:
         if time.monotonic() > self.deadline:
             raise End("timeout")
 
+    def _hear(self) -> None:
+        """Take over what a batch system says of the job: waiting for its turn isn't counted."""
+        try:
+            said = json.loads((self.run_dir / BATCH).read_text())
+        except (OSError, ValueError):
+            return
+        self._say(said["state"], said["why"])
+        if said["state"] == "waiting":
+            self.began = time.monotonic()
+        self.deadline = self.began + self.orders.timeout
+
     def _say(self, state: str, why: str = "") -> None:
         """Publish the state for whoever looks at the run directory."""
         said = {"state": state, "why": why}
@@ -327,6 +351,8 @@ def clean(orders: Orders, *, done: bool = False) -> list[int]:
     list of int
         Processes that the kernel wouldn't let go (none, usually).
     """
+    if not done:
+        cancel(orders)
     left = processes.end(orders.run_dir)
     if orders.block:
         tracefs.remove(orders.block["name"])
@@ -337,6 +363,24 @@ def clean(orders: Orders, *, done: bool = False) -> list[int]:
             shutil.rmtree(orders.temporary, ignore_errors=True)
     shared_memory.remove(orders.since)
     return left
+
+
+def cancel(orders: Orders) -> str:
+    """End the ranks that aren't processes of this machine; return what may be left of them."""
+    if not orders.cancel:
+        return ""
+    try:
+        done = subprocess.run(
+            orders.cancel,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CANCEL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return " ".join(done.stderr.split()) if done.returncode else ""
 
 
 def copy_bounded(source: int, target: Path, limit: int) -> None:

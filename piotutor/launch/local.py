@@ -15,10 +15,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from piotutor.errors import UsageError
 from piotutor.workload import Workload
+
+if TYPE_CHECKING:
+    from piotutor.launch.guard import Orders
 
 # How an MPI names itself, in `mpiexec --version` and in MPI_Get_library_version, to its family:
 # within a family any mpiexec starts any library's ranks.
@@ -64,6 +67,8 @@ class Ranks:
     ----------
     count
         How many.
+    per_node
+        How many of them on a node; None: as the launcher likes.
     module
         The Python module that each rank runs, with its arguments.
     prefix
@@ -76,6 +81,7 @@ class Ranks:
     module: tuple[str, ...] = ()
     prefix: tuple[str, ...] = ()
     program: tuple[str, ...] = ()
+    per_node: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,10 @@ class Local:
     def env(self) -> dict[str, str]:
         """Return the environment variables that this MPI needs."""
         return dict(_ENVIRONMENT[self.family])
+
+    def adapt(self, orders: Orders, ranks: Ranks) -> Orders:
+        """Return the guard's orders as they are: all ranks are processes of this machine."""
+        return orders
 
 
 def family_of(text: str) -> str:

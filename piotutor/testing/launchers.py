@@ -38,7 +38,7 @@ class LauncherSuite:
         made = type(self.make())
         assert (made.__module__, made.__name__) == (module, attribute)
         with pytest.raises(UsageError, match=self.name):
-            launch.find("no such launcher")
+            launch.parse("no such launcher")
 
     def test_the_command_line_is_words(self) -> None:
         """Count, wrapper and program stand in it as given: no word passes through a shell."""
