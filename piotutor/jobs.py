@@ -92,7 +92,7 @@ class Job:
             while not self._over():
                 await asyncio.sleep(LOOK)
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self._abort()
+            self.end()
             raise
         if self._run is None:
             self._run = await asyncio.to_thread(self._collect)
@@ -120,7 +120,7 @@ class Job:
                     raise TimeoutError(f"{self.run_dir.name} is not over after {timeout} s")
                 time.sleep(LOOK)
         except KeyboardInterrupt:
-            self._abort()
+            self.end()
             raise
         self._run = self._run or self._collect()
         return self._run.raise_for_status()
@@ -133,7 +133,7 @@ class Job:
             self._process.kill()
         return False
 
-    def _abort(self) -> None:
+    def end(self) -> None:
         """Stop, and see to it that nothing is left."""
         self.stop()
         with suppress(subprocess.TimeoutExpired):

@@ -26,7 +26,7 @@ ROWS = (
     ("capture",),
     ("storage",),
     ("launch",),
-    ("rundir", "results", "preparation", "commands", "jobs", "runner", "imported"),
+    ("rundir", "results", "preparation", "commands", "jobs", "runner", "standing", "imported"),
     ("plots",),
     ("live",),
     ("lesson",),

@@ -165,22 +165,31 @@ class Ceph(Local):
         """Return nothing: a run's records hold what each server counted."""
         return {}
 
+    def stand(self, run_dir: Path, temporary: Path) -> list[str]:
+        """Return the command of a service that keeps one up for several runs."""
+        return self._service(run_dir, [], temporary, standing=True)
+
     def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
-        """Write the orders of the program that starts it, and return its command.
+        """Write the orders of the program that starts it for a run, and return its command.
 
         Raises
         ------
         UsageError
             The temporary directory's path is too long for sockets.
         """
+        return self._service(run_dir, files, temporary)
+
+    def _service(
+        self, run_dir: Path, files: Sequence[str], temporary: Path, **more: Any
+    ) -> list[str]:
         if len(os.fsencode(temporary)) > SOCKET:
             raise UsageError(
                 f"{temporary} is too long a path for Ceph's sockets: set TMPDIR to a shorter one"
             )
-        self._order(run_dir, files, place=str(temporary / "ceph"))
+        self._order(run_dir, files, place=str(temporary / "ceph"), **more)
         return command(run_dir)
 
-    def _order(self, run_dir: Path, files: Sequence[str], **more: str) -> None:
+    def _order(self, run_dir: Path, files: Sequence[str], **more: Any) -> None:
         told = asdict(self) | {"path": str(self.path)}
         orders = {"run_dir": str(run_dir), "storage": told, "files": list(files), **more}
         (run_dir / ORDERS).write_text(json.dumps(orders, indent=1))
@@ -220,7 +229,7 @@ class Standing(Ceph):
 
     def need(self) -> None:
         """Raise `UsageError` if it doesn't stand any more."""
-        if (self.home / "guard-result.json").exists():
+        if not (self.home / "storage-ready.json").exists():
             raise UsageError("this Ceph was stopped: start another")
 
     def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
@@ -228,7 +237,7 @@ class Standing(Ceph):
         self._order(run_dir, files, home=str(self.home), place=str(temporary / "ceph"))
         return [*self.enter, *command(run_dir)]
 
-    def _order(self, run_dir: Path, files: Sequence[str], **more: str) -> None:
+    def _order(self, run_dir: Path, files: Sequence[str], **more: Any) -> None:
         plain = Ceph(**{name: getattr(self, name) for name in (*options.options(Ceph), "path")})
         Ceph._order(plain, run_dir, files, **more)
 

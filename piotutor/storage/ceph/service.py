@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from piotutor.errors import PiotutorError
-from piotutor.storage.ceph import POOL, Ceph, binaries
+from piotutor.storage.ceph import ORDERS, POOL, Ceph, binaries
 from piotutor.storage.ceph.cluster import Cluster, started
 from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.counting import Counting, differences
 from piotutor.storage.ceph.files import Files, Layout
 from piotutor.storage.ceph.reach import MDS, Reach
 
+READY, ERROR = "storage-ready.json", "storage-error.json"
 TICK = 0.1
 """Seconds between looks at the daemons."""
 
@@ -52,7 +53,7 @@ class Service:
         """Do all of it; any error is the run's problem."""
         with self._reach() as reach:
             if self.standing:
-                _write(self.run_dir / "storage-ready.json", {})
+                _write(self.run_dir / READY, self._made())
                 self._wait()
                 return
             with reach.client() as client:
@@ -68,7 +69,7 @@ class Service:
         reach.ask(MDS, "flush journal")
         before = reach.counters(MDS)
         counting = Counting(reach, self.run_dir / "trace/servers.piot")
-        _write(self.run_dir / "storage-ready.json", self._ready(reach, files))
+        _write(self.run_dir / READY, self._ready(reach, files))
         self._wait()
         counting.finish()
         _write(self.run_dir / "map.json", files.map())
@@ -84,8 +85,17 @@ class Service:
             "PIOTUTOR_ROUTE_SHADOW": str(shadow),
             "PIOTUTOR_ROUTE_LIBRARY": reach.binaries.libraries["libcephfs.so.2"],
         }
-        about = {"layout": self.storage.layout(), "notes": files.notes}
-        return {"env": {**env, **reach.binaries.env}, "environment": about}
+        made = json.loads((self.home / READY).read_text()) if self.home else self._made()
+        about = {"layout": self.storage.layout(), "storage_notes": files.notes}
+        return {
+            "env": {**env, **reach.binaries.env},
+            "argv_prefix": made["argv_prefix"],
+            "environment": made["environment"] | about,
+        }
+
+    def _made(self) -> dict[str, Any]:
+        """Say what there is to know of a Ceph of our own, whoever uses it."""
+        return {"env": {}, "argv_prefix": [], "environment": {}}
 
     def _layout(self) -> Layout:
         return Layout(*self.storage.sizes, POOL)
@@ -95,7 +105,7 @@ class Service:
         """Start a Ceph, or find the one that stands."""
         found = binaries.find()
         if self.home:
-            told = json.loads((self.home / "storage.json").read_text())
+            told = json.loads((self.home / ORDERS).read_text())
             yield Reach(Path(told["place"]), self.storage.osds, found)
             return
         with started(self._config(found), found) as self.cluster:
@@ -124,9 +134,9 @@ class Service:
         """Say why the Ceph that stood doesn't stand any more; empty while it does."""
         assert self.home
         try:
-            return str(json.loads((self.home / "storage-error.json").read_text())["problem"])
+            return str(json.loads((self.home / ERROR).read_text())["problem"])
         except (OSError, ValueError):
-            return "it was stopped" if (self.home / "guard-result.json").exists() else ""
+            return "" if (self.home / READY).exists() else "it was stopped"
 
     def _told(self) -> bool:
         """Wait a little; say whether a line or the end of the input asked for the end."""
@@ -157,7 +167,7 @@ def main(arguments: Iterable[str]) -> NoReturn:
         service.run()
     except (PiotutorError, OSError) as error:
         problem = str(error)
-        _write(service.run_dir / "storage-error.json", {"problem": problem})
+        _write(service.run_dir / ERROR, {"problem": problem})
         sys.exit(problem)
     sys.exit(0)
 
