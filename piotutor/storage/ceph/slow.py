@@ -27,6 +27,14 @@ class Slow:
     osd: int
     rate: int
 
+    @classmethod
+    def of(cls, text: str) -> Slow:
+        """Read it; UsageError if it can't be."""
+        osd, at, rate = text.partition("@")
+        if not at:
+            raise UsageError("give an OSD and its bytes/s, as in 2@5m")
+        return cls(options.at_least(0)(osd), options.size(rate))
+
     def __str__(self) -> str:
         return f"{self.osd}@{compact_size(self.rate)}"
 
@@ -38,37 +46,27 @@ class Delay:
     seconds: float
     osd: int | None = None
 
+    @classmethod
+    def of(cls, text: str) -> Delay:
+        """Read it; UsageError if it can't be."""
+        seconds, at, osd = text.partition("@")
+        number = options.seconds(seconds)
+        if number > MOST:
+            raise UsageError(f"give at most {MOST:g} seconds")
+        return cls(number, options.at_least(0)(osd) if at else None)
+
     def __str__(self) -> str:
         return f"{self.seconds:g}" + ("" if self.osd is None else f"@{self.osd}")
 
 
-def rate(value: Any) -> int:
-    """Read a rate, in bytes/s."""
-    number = options.size(value)
-    if number < LEAST:
-        raise UsageError(f"give at least {format_rate(LEAST)}: Ceph doesn't live with less")
-    return number
+def slow(value: Any) -> str:
+    """Read one server's own rate, as an option."""
+    return str(Slow.of(str(value)))
 
 
-def slow(value: Any) -> Slow:
-    """Read one server's own rate: ``2@5m``."""
-    if isinstance(value, Slow):
-        return value
-    osd, at, text = str(value).partition("@")
-    if not at:
-        raise UsageError("give an OSD and its bytes/s, as in 2@5m")
-    return Slow(options.at_least(0)(osd), rate(text))
-
-
-def delay(value: Any) -> Delay:
-    """Read a delay: ``0.02@1``, or ``0.02`` for each server."""
-    if isinstance(value, Delay):
-        return value
-    text, at, osd = str(value).partition("@")
-    number = options.seconds(text)
-    if number > MOST:
-        raise UsageError(f"give at most {MOST:g} seconds")
-    return Delay(number, options.at_least(0)(osd) if at else None)
+def delay(value: Any) -> str:
+    """Read a delay, as an option."""
+    return str(Delay.of(str(value)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Slowing:
     Raises
     ------
     UsageError
-        A server is named that isn't there.
+        A server is named that isn't there, or a rate is too low.
     """
 
     osds: int
@@ -98,9 +96,13 @@ class Slowing:
     def __post_init__(self) -> None:
         for name, one in (("slow", self.slow), ("delay", self.delay)):
             if one and one.osd is not None and one.osd >= self.osds:
-                last = self.osds - 1
                 raise UsageError(
-                    f"{name}={one}: there is no OSD {one.osd}: choose one of 0 to {last}"
+                    f"{name}={one}: there is no OSD {one.osd}: choose one of 0 to {self.osds - 1}"
+                )
+        for rate in self.rates.values():
+            if rate < LEAST:
+                raise UsageError(
+                    f"rate={rate}: Ceph lives with {format_rate(LEAST)} or more on each OSD"
                 )
 
     @property
