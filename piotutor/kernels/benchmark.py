@@ -325,6 +325,7 @@ class Rank:
             if self.removing:
                 self.removing(path)
             self.traced.remove(path)
+            self.job.bring(self.own, self._repetition + 1)
         self.comm.barrier()
 
 

@@ -15,6 +15,8 @@ from piotutor.errors import PiotutorError, UsageError
 from piotutor.workload import Workload
 
 FORMAT = 1
+NEXT = ".next"
+"""Directory of ready-made files for later repetitions, beside the data files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,12 @@ class Job:
         Bound of one rank's trace file.
     exclusive : bool
         Refuse to write a file that exists.
+    routed : bool
+        Whether the interposer takes the files to servers: nothing of them is in this machine's
+        page cache or on its disks.
+    ready_made : bool
+        The storage has made the data files, empty, each where it is to lie; those of repetition
+        ``k``, from 1 on, lie ready as ``.next/NAME.k`` beside them.
     fail : dict or None
         A fault to produce, for tests: ``{"rank": 1, "how": "raise"}`` (or kill, exit, hang), once
         the first file is open.
@@ -47,6 +55,8 @@ class Job:
     seed: int = 0
     trace_max_bytes: int = 1 << 28
     exclusive: bool = True
+    ready_made: bool = False
+    routed: bool = False
     fail: Mapping[str, Any] | None = field(default=None)
 
     def path(self, file: int) -> str:
@@ -61,6 +71,12 @@ class Job:
     def note_made(self, rank: int, path: str) -> None:
         """Leave ``made-NNNNN`` in the run directory: the path of a file that this run made."""
         (self.run_dir / f"made-{rank:05d}").write_text(path, "utf-8")
+
+    def bring(self, file: int, repetition: int) -> None:
+        """Put the file that was made for a repetition at its name, if there is one."""
+        if self.ready_made and repetition < self.workload.repetitions:
+            path = Path(self.path(file))
+            (path.parent / NEXT / f"{path.name}.{repetition}").rename(path)
 
     def trip(self, rank: int) -> None:
         """Produce the fault that is asked for on this rank."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from piotutor.kernels.job import NEXT
 from piotutor.storage.ceph.client import Client
 from piotutor.storage.ceph.monitor import CephError
 
@@ -61,15 +62,26 @@ class Files:
             client.make_directory(directory)
             client.set_attribute(directory, "ceph.dir.layout", layout.text())
 
-    def make(self, names: Sequence[str]) -> None:
-        """Make these files, empty, file i beginning on server i * stripe_count."""
-        deadline = time.monotonic() + SECONDS
-        for index, name in enumerate(names):
-            self._make(f"{self.kept}/{name}", index, deadline)
-            self.client.link(f"{self.kept}/{name}", f"{self.root}/{name}")
-            self.names.append(name)
+    def make(self, names: Sequence[str], repetitions: int = 1) -> None:
+        """Make these files, empty, file i beginning on server i * stripe_count.
 
-    def _make(self, path: str, index: int, deadline: float) -> None:
+        Those of later repetitions lie ready below `NEXT`.
+        """
+        deadline = time.monotonic() + SECONDS
+        self.names = list(names)
+        if repetitions > 1:
+            self.client.make_directory(f"{self.root}/{NEXT}")
+        for index, name in enumerate(names):
+            self._make(name, index, deadline, name)
+            for later in range(1, repetitions):
+                self._make(f"{name}.{later}", index, deadline, f"{NEXT}/{name}.{later}")
+
+    def _make(self, name: str, index: int, deadline: float, shown: str) -> None:
+        """Make one file, and show it under a second name."""
+        self._draw(f"{self.kept}/{name}", index, deadline)
+        self.client.link(f"{self.kept}/{name}", f"{self.root}/{shown}")
+
+    def _draw(self, path: str, index: int, deadline: float) -> None:
         """Make one file; keep the last of all tries if none is as wished."""
         count = min(self.layout.stripe_count, self.osds)
         first = index * count % self.osds if count < self.osds else None
@@ -93,13 +105,15 @@ class Files:
 
     def map(self) -> dict[str, Any]:
         """Return where every byte of every file lies, as Ceph says."""
+        kept = [(name, f"{self.kept}/{name}") for name in self.names]
+        others = [name for name in self.client.names(self.root) if name not in (*self.names, NEXT)]
+        kept += [(name, f"{self.root}/{name}") for name in others]
         files = []
-        for index, name in enumerate(self.names):
-            path = f"{self.kept}/{name}"
+        for index, (name, path) in enumerate(kept):
             try:
                 size = self.client.size(path)
                 pieces = self.client.extents(path, size)
-            except CephError:
+            except CephError:  # no file
                 continue
             extents = [(offset, length, osds[0]) for offset, length, osds in pieces]
             layout = vars(self.layout)

@@ -58,7 +58,7 @@ class Service:
                 return
             with reach.client() as client:
                 files = Files(client, self.run_dir.name, self._layout(), reach.osds)
-                files.make(self.names)
+                files.make(self.names, self._repetitions())
                 self._beside(reach, files)
                 if self.home:
                     reach.evict_dead()
@@ -96,6 +96,12 @@ class Service:
     def _made(self) -> dict[str, Any]:
         """Say what there is to know of a Ceph of our own, whoever uses it."""
         return {"env": {}, "argv_prefix": [], "environment": {}}
+
+    def _repetitions(self) -> int:
+        """Return how often the files are written anew."""
+        job = self.run_dir / "job.json"
+        told = json.loads(job.read_text()) if job.exists() else {}
+        return int(told.get("workload", {}).get("repetitions", 1)) if self.names else 1
 
     def _layout(self) -> Layout:
         return Layout(*self.storage.sizes, POOL)
