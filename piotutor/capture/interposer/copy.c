@@ -1,7 +1,6 @@
 /* Calls that move bytes from one descriptor to another: a read of the one, a write of the other. */
-#include "descriptors.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -40,26 +39,27 @@ static ssize_t copied(struct call *call, struct side from, struct side to, ssize
     return got;
 }
 
-#define COPY(name, parameters, arguments, from, from_offset, to, to_offset) \
-    REAL(ssize_t, name, parameters) \
+/* With a routed file it fails as those do that programs then copy without: by `error`. */
+#define COPY(name, parameters, arguments, from, from_offset, to, to_offset, error) \
+    UNDER(ssize_t, name, parameters, arguments, routed(from) || routed(to), route_refuse(error)) \
     EXPORT ssize_t name parameters \
     { \
         if (!descriptor(from) && !descriptor(to)) \
-            return real_##name() arguments; \
+            return under_##name arguments; \
         struct call call = call_begin(); \
-        ssize_t got = real_##name() arguments; \
+        ssize_t got = under_##name arguments; \
         return copied(&call, (struct side){from, from_offset, OP_READ}, \
                       (struct side){to, to_offset, OP_WRITE}, got, CALL_##name); \
     }
 
 COPY(sendfile, (int out, int in, off_t *offset, size_t size), (out, in, offset, size), in, offset,
-     out, NULL)
+     out, NULL, EINVAL)
 COPY(splice,
      (int in, off64_t *in_at, int out, off64_t *out_at, size_t size, unsigned flags),
-     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at)
+     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at, EINVAL)
 #if __GLIBC_PREREQ(2, 27)
 COPY(copy_file_range,
      (int in, off64_t *in_at, int out, off64_t *out_at, size_t size, unsigned flags),
-     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at)
+     (in, in_at, out, out_at, size, flags), in, in_at, out, out_at, EXDEV)
 #endif
 EXPORT ssize_t sendfile64(int, int, off64_t *, size_t) __attribute__((alias("sendfile")));

@@ -1,7 +1,6 @@
 /* What is known of each open descriptor of interest. */
-#include "descriptors.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +48,7 @@ int64_t position_before(int fd, struct descriptor *d, int64_t moved)
     int others = d->flags & (KNOWN_APPEND | KNOWN_SHARED) || d->forks != process_forks;
     if (likely(!others))
         return atomic_fetch_add_explicit(&d->position, moved, memory_order_relaxed);
-    int64_t position = syscall(SYS_lseek, fd, 0, SEEK_CUR);
+    int64_t position = routed(fd) ? route_lseek(fd, 0, SEEK_CUR)
+                                  : syscall(SYS_lseek, fd, 0, SEEK_CUR);
     return position < 0 ? -1 : position - moved;
 }

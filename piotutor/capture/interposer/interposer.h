@@ -136,7 +136,7 @@ static inline int recording(void)
 {
     if (unlikely(!process))
         process_start();
-    return process != NULL;
+    return process != NULL && !me.quiet;
 }
 
 int lock(void);            /* 0: a signal handler interrupted who holds it */

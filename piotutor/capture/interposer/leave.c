@@ -1,5 +1,5 @@
 /* Ways out of the program that run no destructors, and programs started beside it. */
-#include "interposer.h"
+#include "route.h"
 
 #include <spawn.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
     REAL(void, name, (int)) \
     EXPORT void name(int status) \
     { \
+        status = route_finish(status); \
         trace_finish(); \
         real_##name()(status); \
         __builtin_unreachable(); \
@@ -25,6 +26,7 @@ LEAVE(_Exit)
 /* In a child by vfork the trace is the parent's, who now shares its positions with a program. */
 static void before_exec(void)
 {
+    route_unmount();
     if (process && !process_is_ours())
         process_forks++;
     else

@@ -1,7 +1,6 @@
 /* Calls that change or lock a file, or move in it, and carry no bytes. */
-#include "descriptors.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,14 +20,14 @@ static void managed(struct call *call, const struct descriptor *d, int64_t resul
 /* Define a wrapper of a call on a descriptor: what it does, its name in the trace, its name,
  * parameters, arguments, and the offset and length of its record. */
 #define MANAGE(what_op, called, name, parameters, arguments, where, bytes) \
-    REAL(int, name, parameters) \
+    UNDER(int, name, parameters, arguments, routed(fd), route_##name arguments) \
     EXPORT int name parameters \
     { \
         struct descriptor *d = descriptor(fd); \
         if (likely(!d)) \
-            return real_##name() arguments; \
+            return under_##name arguments; \
         struct call call = call_begin(); \
-        int result = real_##name() arguments; \
+        int result = under_##name arguments; \
         call_stop(&call); \
         struct what what = {.op = what_op, .call = CALL_##called, .offset = where, .length = bytes}; \
         managed(&call, d, FAILED(result), what); \
@@ -55,15 +54,16 @@ EXPORT int ftruncate64(int, off64_t) __attribute__((alias("ftruncate")));
 EXPORT int fallocate64(int, int, off64_t, off64_t) __attribute__((alias("fallocate")));
 EXPORT int posix_fallocate64(int, off64_t, off64_t) __attribute__((alias("posix_fallocate")));
 
-REAL(off_t, lseek, (int, off_t, int))
+UNDER(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence), routed(fd),
+      route_lseek(fd, offset, whence))
 
 EXPORT off_t lseek(int fd, off_t offset, int whence)
 {
     struct descriptor *d = descriptor(fd);
     if (likely(!d))
-        return real_lseek()(fd, offset, whence);
+        return under_lseek(fd, offset, whence);
     struct call call = call_begin();
-    off_t result = real_lseek()(fd, offset, whence);
+    off_t result = under_lseek(fd, offset, whence);
     call_stop(&call);
     if (result >= 0)
         atomic_store_explicit(&d->position, result, memory_order_relaxed);
@@ -82,7 +82,7 @@ static int64_t lock_start(int fd, int whence, int64_t start)
     struct stat about;
     int64_t base = 0;
     if (whence == SEEK_CUR)
-        base = real_lseek()(fd, 0, SEEK_CUR);
+        base = under_lseek(fd, 0, SEEK_CUR);
     else if (whence == SEEK_END)
         base = fstat(fd, &about) ? -1 : about.st_size;
     return base < 0 ? -1 : base + start;
@@ -102,10 +102,38 @@ static void locked(struct call *call, int fd, const struct descriptor *d, int re
 
 REAL(int, fcntl, (int, int, ...))
 
+/* What isn't told here is asked of the stand-in: F_GETFD, F_SETFD. */
+static int fcntl_routed(int fd, int command, void *argument)
+{
+    switch (command) {
+    case F_GETFL:
+        return route_get_flags(fd);
+    case F_SETFL:
+        return route_set_flags(fd, (int)(intptr_t)argument);
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return route_lock(fd, command, argument);
+    }
+    int result = real_fcntl()(fd, command, argument);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        route_copied(fd, result);
+    return result;
+}
+
+static inline int under_fcntl(int fd, int command, void *argument)
+{
+    return routed(fd) ? fcntl_routed(fd, command, argument)
+                      : real_fcntl()(fd, command, argument);
+}
+
 static int fcntl_known(int fd, struct descriptor *d, int command, void *argument)
 {
     struct call call = call_begin();
-    int result = real_fcntl()(fd, command, argument);
+    int result = under_fcntl(fd, command, argument);
     call_stop(&call);
     switch (command) {
     case F_DUPFD:
@@ -134,7 +162,7 @@ EXPORT int fcntl(int fd, int command, ...)
     va_end(rest);
     struct descriptor *d = descriptor(fd);
     if (likely(!d) || !process_is_ours())
-        return real_fcntl()(fd, command, argument);
+        return under_fcntl(fd, command, argument);
     return fcntl_known(fd, d, command, argument);
 }
 
@@ -142,15 +170,16 @@ EXPORT int fcntl64(int, int, ...) __attribute__((alias("fcntl")));
 
 /* ------------------------------------------------------------------- the same in older words */
 
-REAL(int, lockf, (int, int, off_t))
+UNDER(int, lockf, (int fd, int command, off_t size), (fd, command, size), routed(fd),
+      route_lockf(fd, command, size))
 
 EXPORT int lockf(int fd, int command, off_t size)
 {
     struct descriptor *d = descriptor(fd);
     if (likely(!d) || command == F_TEST)
-        return real_lockf()(fd, command, size);
+        return under_lockf(fd, command, size);
     struct call call = call_begin();
-    int result = real_lockf()(fd, command, size);
+    int result = under_lockf(fd, command, size);
     call_stop(&call);
     struct what what = {.op = command == F_ULOCK ? OP_UNLOCK : OP_LOCK, .call = CALL_lockf};
     what.offset = lock_start(fd, SEEK_CUR, 0);

@@ -1,7 +1,6 @@
 /* Names of files, and which of them are of interest. */
-#include "interposer.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,6 +13,8 @@ static size_t starting_point(int directory, char out[PATH_BYTES])
 {
     if (directory == AT_FDCWD || directory < 0)
         return getcwd(out, PATH_BYTES) && *out == '/' ? strlen(out) : 0;
+    if (routed(directory))
+        return route_directory(directory, out);
     char link[32];
     snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
     ssize_t bytes = readlink(link, out, PATH_BYTES - 1);

@@ -1,7 +1,6 @@
 /* Calls that make and end descriptors. */
-#include "descriptors.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -50,7 +49,8 @@ static int opened(struct call *call, int fd, int directory, const char *path, in
 
 REAL(int, open, (const char *, int, ...))
 REAL(int, openat, (int, const char *, int, ...))
-REAL(int, creat, (const char *, mode_t))
+UNDER(int, creat, (const char *path, mode_t mode), (path, mode), routed_path(path),
+      route_open(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode))
 
 static int has_mode(int flags)
 {
@@ -60,14 +60,16 @@ static int has_mode(int flags)
 static int open_here(const char *path, int flags, mode_t mode)
 {
     struct call call = call_begin();
-    int fd = real_open()(path, flags, mode);
+    int fd = routed_path(path) ? route_open(AT_FDCWD, path, flags, mode)
+                               : real_open()(path, flags, mode);
     return opened(&call, fd, AT_FDCWD, path, flags, CALL_open);
 }
 
 static int open_in(int directory, const char *path, int flags, mode_t mode)
 {
     struct call call = call_begin();
-    int fd = real_openat()(directory, path, flags, mode);
+    int fd = routed_at(directory, path) ? route_open(directory, path, flags, mode)
+                                        : real_openat()(directory, path, flags, mode);
     return opened(&call, fd, directory, path, flags, CALL_openat);
 }
 
@@ -97,7 +99,7 @@ EXPORT int openat(int directory, const char *path, int flags, ...)
 EXPORT int creat(const char *path, mode_t mode)
 {
     struct call call = call_begin();
-    int fd = real_creat()(path, mode);
+    int fd = under_creat(path, mode);
     return opened(&call, fd, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, CALL_creat);
 }
 
@@ -127,11 +129,11 @@ EXPORT int __openat64_2(int, const char *, int) __attribute__((alias("__openat_2
 
 /* Temporary files: libc opens them itself. The name is there after the call. */
 #define TEMPORARY(name, parameters, arguments, flags) \
-    REAL(int, name, parameters) \
+    UNDER(int, name, parameters, arguments, routed_path(path), route_refuse(EOPNOTSUPP)) \
     EXPORT int name parameters \
     { \
         struct call call = call_begin(); \
-        int fd = real_##name() arguments; \
+        int fd = under_##name arguments; \
         return opened(&call, fd, AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | (flags), \
                       CALL_mkstemp); \
     }
@@ -148,17 +150,24 @@ EXPORT int mkostemps64(char *, int, int) __attribute__((alias("mkostemps")));
 
 REAL(int, close, (int))
 
+static inline int under_close(int fd)
+{
+    int error = routed(fd) ? route_closed(fd) : 0;
+    int result = real_close()(fd);
+    return unlikely(error) ? route_refuse(error) : result;
+}
+
 EXPORT int close(int fd)
 {
     struct descriptor *d = descriptor(fd);
     if (likely(!d) || !process_is_ours())
-        return real_close()(fd);
+        return under_close(fd);
     struct what what = {.layer = LAYER_POSIX, .op = OP_CLOSE, .call = CALL_close, .offset = -1};
     what.file = descriptor_file(d);
     what.flags = d->flags & FLAG_DIRECT;
     descriptor_close(fd); /* before: another thread may get the same number at once */
     struct call call = call_begin();
-    int result = real_close()(fd);
+    int result = under_close(fd);
     call_stop(&call);
     what.result = result < 0 ? -call.error : result;
     call_end(&call, &what);
@@ -170,8 +179,13 @@ EXPORT int close(int fd)
 static void close_all(unsigned first, unsigned last)
 {
     for (unsigned fd = first; fd < MOST_DESCRIPTORS && fd <= last; fd++)
-        if (descriptor((int)fd))
+        if (descriptor((int)fd) || routed((int)fd))
             close((int)fd);
+}
+
+static int follows(void) /* descriptors: then each has to be looked at */
+{
+    return routing || (process && process_is_ours());
 }
 
 REAL(int, close_range, (unsigned, unsigned, int))
@@ -179,14 +193,14 @@ REAL(void, closefrom, (int))
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-    if (process && !flags && first <= last && process_is_ours())
+    if (!flags && first <= last && follows())
         close_all(first, last);
     return real_close_range()(first, last, flags);
 }
 
 EXPORT void closefrom(int first)
 {
-    if (process && process_is_ours())
+    if (follows())
         close_all(first < 0 ? 0 : (unsigned)first, MOST_DESCRIPTORS);
     real_closefrom()(first);
 }
@@ -196,6 +210,8 @@ EXPORT void closefrom(int first)
 
 int descriptor_copied(int from, int to)
 {
+    if (unlikely(routing))
+        route_copied(from, to);
     if (to >= 0 && to != from && process && process_is_ours()) {
         int error = errno;
         descriptor_copy(from, to);

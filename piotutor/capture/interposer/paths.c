@@ -1,7 +1,6 @@
 /* Calls on a path: what is removed, renamed or cut. */
-#include "interposer.h"
+#include "route.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -29,37 +28,46 @@ static int finished(struct call *call, int result, int directory, const char *pa
     return result;
 }
 
-#define ON_PATH(what_op, name, parameters, arguments, directory, path, where) \
-    REAL(int, name, parameters) \
+#define NAMED(what_op, name, parameters, arguments, directory, path, where, ours, instead) \
+    UNDER(int, name, parameters, arguments, ours, instead) \
     EXPORT int name parameters \
     { \
         struct call call = call_begin(); \
-        int result = real_##name() arguments; \
+        int result = under_##name arguments; \
         struct what what = {.op = what_op, .call = CALL_##name, .offset = where}; \
         return finished(&call, result, directory, path, what); \
     }
 
-ON_PATH(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, -1)
-ON_PATH(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, -1)
-ON_PATH(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path, size)
-ON_PATH(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old, -1)
-ON_PATH(OP_RENAME, renameat, (int from, const char *old, int to, const char *new),
-        (from, old, to, new), from, old, -1)
+/* clang-format off */
+NAMED(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, -1,
+      routed_path(path), route_unlink(AT_FDCWD, path, 0))
+NAMED(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, -1,
+      routed_path(path), route_remove(path))
+NAMED(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path, size,
+      routed_path(path), route_truncate(path, size))
+NAMED(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old, -1,
+      routed_path(old) || routed_path(new), route_rename(AT_FDCWD, old, AT_FDCWD, new, 0))
+NAMED(OP_RENAME, renameat, (int from, const char *old, int to, const char *new),
+      (from, old, to, new), from, old, -1,
+      routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, 0))
 #if __GLIBC_PREREQ(2, 28)
-ON_PATH(OP_RENAME, renameat2,
-        (int from, const char *old, int to, const char *new, unsigned flags),
-        (from, old, to, new, flags), from, old, -1)
+NAMED(OP_RENAME, renameat2,
+      (int from, const char *old, int to, const char *new, unsigned flags),
+      (from, old, to, new, flags), from, old, -1,
+      routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, flags))
 #endif
+/* clang-format on */
 EXPORT int truncate64(const char *, off64_t) __attribute__((alias("truncate")));
 
-REAL(int, unlinkat, (int, const char *, int))
+UNDER(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags),
+      routed_at(directory, path), route_unlink(directory, path, flags))
 
 EXPORT int unlinkat(int directory, const char *path, int flags)
 {
     if (flags & AT_REMOVEDIR)
-        return real_unlinkat()(directory, path, flags);
+        return under_unlinkat(directory, path, flags);
     struct call call = call_begin();
-    int result = real_unlinkat()(directory, path, flags);
+    int result = under_unlinkat(directory, path, flags);
     struct what what = {.op = OP_REMOVE, .call = CALL_unlinkat, .offset = -1};
     return finished(&call, result, directory, path, what);
 }

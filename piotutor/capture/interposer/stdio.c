@@ -2,10 +2,9 @@
  * recorded are the program's calls, at the offset in the file that they are about. Bytes that
  * other calls moved (fputc, fscanf, ...) are found by the next one that is seen, as one record.
  */
-#include "descriptors.h"
+#include "route.h"
 
 #undef __USE_EXTERN_INLINES /* stdio.h would define getline, which we do */
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -228,16 +227,24 @@ static FILE *opened(struct call *call, FILE *file, const char *path, const char 
     return file;
 }
 
-REAL(FILE *, fopen, (const char *, const char *))
+static FILE *no_stream(void) /* libc's own calls behind it can't be routed */
+{
+    errno = EOPNOTSUPP;
+    return NULL;
+}
+
+UNDER(FILE *, fopen, (const char *path, const char *mode), (path, mode), routed_path(path),
+      no_stream())
 
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
     struct call call = call_begin();
-    FILE *file = real_fopen()(path, mode);
+    FILE *file = under_fopen(path, mode);
     return opened(&call, file, path, mode, CALL_fopen);
 }
 
-REAL(FILE *, freopen, (const char *, const char *, FILE *))
+UNDER(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file),
+      routed_path(path), no_stream())
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
 {
@@ -249,8 +256,15 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
     if (d && process_is_ours())
         descriptor_close(fileno(file));
     struct call call = call_begin();
-    FILE *result = real_freopen()(path, mode, file);
+    FILE *result = under_freopen(path, mode, file);
     return opened(&call, result, path, mode, CALL_freopen);
+}
+
+UNDER(FILE *, fdopen, (int fd, const char *mode), (fd, mode), routed(fd), no_stream())
+
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+    return under_fdopen(fd, mode);
 }
 
 EXPORT FILE *fopen64(const char *, const char *) __attribute__((alias("fopen")));

@@ -1,8 +1,9 @@
 /* Calls that move bytes between memory and a file. */
-#include "descriptors.h"
+#include "route.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -33,16 +34,16 @@ static int64_t vector_bytes(const struct iovec *vector, int n, ssize_t got)
 }
 
 /* Define a wrapper: MOVE(what it does, its name in the trace, its type, its name, its parameters,
- * its arguments, the offset, the bytes asked for). */
-#define MOVE(what_op, called, type, name, parameters, arguments, where, asked) \
-    REAL(type, name, parameters) \
+ * its arguments, what it is on a routed file, the offset, the bytes asked for). */
+#define MOVE(what_op, called, type, name, parameters, arguments, instead, where, asked) \
+    UNDER(type, name, parameters, arguments, routed(fd), instead) \
     EXPORT type name parameters \
     { \
         struct descriptor *d = descriptor(fd); \
         if (likely(!d)) \
-            return real_##name() arguments; \
+            return under_##name arguments; \
         struct call call = call_begin(); \
-        type got = real_##name() arguments; \
+        type got = under_##name arguments; \
         call_stop(&call); \
         struct what what = {.op = what_op, .call = CALL_##called}; \
         what.offset = where; \
@@ -50,7 +51,7 @@ static int64_t vector_bytes(const struct iovec *vector, int n, ssize_t got)
         return (type)transferred(&call, fd, d, got, &what); \
     }
 #define TRANSFER(op, called, name, parameters, arguments, where, asked) \
-    MOVE(op, called, ssize_t, name, parameters, arguments, where, asked)
+    MOVE(op, called, ssize_t, name, parameters, arguments, route_##called arguments, where, asked)
 
 /* clang-format off */
 TRANSFER(OP_READ, read, read, (int fd, void *buffer, size_t size), (fd, buffer, size), HERE, size)
@@ -81,18 +82,29 @@ TRANSFER(OP_WRITE, pwritev2, pwritev2,
 /* What -D_FORTIFY_SOURCE makes of them. */
 ssize_t __read_chk(int, void *, size_t, size_t);
 ssize_t __pread_chk(int, void *, size_t, off_t, size_t);
-TRANSFER(OP_READ, read, __read_chk, (int fd, void *buffer, size_t size, size_t room),
-         (fd, buffer, size, room), HERE, size)
-TRANSFER(OP_READ, pread, __pread_chk,
-         (int fd, void *buffer, size_t size, off_t offset, size_t room),
-         (fd, buffer, size, offset, room), offset, size)
+MOVE(OP_READ, read, ssize_t, __read_chk, (int fd, void *buffer, size_t size, size_t room),
+     (fd, buffer, size, room), route_read(fd, buffer, size), HERE, size)
+MOVE(OP_READ, pread, ssize_t, __pread_chk,
+     (int fd, void *buffer, size_t size, off_t offset, size_t room),
+     (fd, buffer, size, offset, room), route_pread(fd, buffer, size, offset), offset, size)
+
+static int route_vdprintf(int fd, const char *format, va_list words)
+{
+    char *text;
+    int bytes = vasprintf(&text, format, words);
+    if (bytes < 0)
+        return bytes;
+    int got = (int)route_write(fd, text, (size_t)bytes);
+    free(text);
+    return got;
+}
 
 int __vdprintf_chk(int, int, const char *, va_list), __dprintf_chk(int, int, const char *, ...);
 MOVE(OP_WRITE, dprintf, int, vdprintf, (int fd, const char *format, va_list words),
-     (fd, format, words), HERE, got < 0 ? 0 : got)
+     (fd, format, words), route_vdprintf(fd, format, words), HERE, got < 0 ? 0 : got)
 MOVE(OP_WRITE, dprintf, int, __vdprintf_chk,
-     (int fd, int flag, const char *format, va_list words), (fd, flag, format, words), HERE,
-     got < 0 ? 0 : got)
+     (int fd, int flag, const char *format, va_list words), (fd, flag, format, words),
+     route_vdprintf(fd, format, words), HERE, got < 0 ? 0 : got)
 
 EXPORT int dprintf(int fd, const char *format, ...)
 {
