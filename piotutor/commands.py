@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from piotutor import preparation, rundir, storage
+from piotutor import preparation, rundir
 from piotutor.capture import choice
 from piotutor.errors import UsageError
 from piotutor.launch import Launcher, guard, limits
 from piotutor.launch.local import Ranks
 from piotutor.preparation import Options
+from piotutor.storage import Storage, datafiles
 from piotutor.storage.datafiles import DataFiles
 from piotutor.trace.interest import Interest
+
+PLACE, VARIABLE = "{place}", "PIOTUTOR_PLACE"
+"""What stands, in a program's words and in its environment, for a directory of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +40,11 @@ class Command:
         How many copies the launcher starts; None: it is started once, and may start ranks itself.
     prefixes
         Only files whose paths begin so are recorded; empty for all.
-    storage
-        Name of the storage.
     """
 
     argv: tuple[str, ...]
     ranks: int | None = None
     prefixes: tuple[str, ...] = ()
-    storage: str = "local"
 
     def __post_init__(self) -> None:
         if not self.argv:
@@ -71,8 +74,29 @@ def check(command: Command, launcher: Launcher) -> None:
         launcher.check(None)
 
 
+def place(command: Command, state: Path, run_dir: Path, options: Options) -> DataFiles:
+    """Make the directory that the program may ask for as its place, if it or the storage does.
+
+    Raises
+    ------
+    UsageError
+        It can't be made.
+    """
+    home = options.home
+    if not home.routed and not any(PLACE in word for word in command.argv):
+        if str(home) != home.name:
+            raise UsageError(
+                f"storage {home} lays out new files: say where, {PLACE} in the command"
+            )
+        return DataFiles(())
+    private = preparation.scratch(state, options.directory) / run_dir.name
+    rundir.note_place(run_dir, private)
+    return replace(datafiles.in_scratch(private, 1, keep=False), files=())
+
+
 def orders(
     command: Command,
+    data: DataFiles,
     run_dir: Path,
     launcher: Launcher,
     options: Options,
@@ -84,6 +108,8 @@ def orders(
     ----------
     command : Command
         What to run.
+    data : DataFiles
+        Its place, as made by `place`.
     run_dir : Path
         The run directory.
     launcher : Launcher
@@ -95,14 +121,20 @@ def orders(
         nothing, and its output is kept in the run directory.
     """
     here = Path.cwd()
-    place = _directory_of(command.prefixes[0]) if command.prefixes else here
-    home = storage.at(place, command.storage)
+    mine = Path(data.private) if data.private else None
+    command = replace(command, argv=tuple(word.replace(PLACE, str(mine)) for word in command.argv))
+    home = options.home.at(mine or _first(command.prefixes) or here)
     room = limits.trace_bytes(run_dir, command.ranks or limits.RANKS)
     whole = command.ranks is None
     interest = Interest.of(command.prefixes, [run_dir])
-    captured = choice.prepare(options.capture, run_dir, interest, room, whole=whole)
-    _write(command, run_dir, home, launcher, captured)
+    captured = choice.prepare(
+        options.capture, run_dir, interest, room, whole=whole, routed=home.routed
+    )
+    about = home.prepare(mine) if mine else {}
+    _write(command, run_dir, home, preparation.environment(home, launcher, captured) | about)
     ours = preparation.rank_environment()
+    temporary = preparation.temporary_of(run_dir)
+    service = home.service(run_dir, (), temporary)
     words = (*home.argv_prefix, *captured.argv_prefix)
     ranks = Ranks(command.places, prefix=words, program=command.argv)
     told = guard.Orders(
@@ -112,32 +144,30 @@ def orders(
             **({} if whole else launcher.env()),
             **home.env,
             **captured.env,
+            **({VARIABLE: str(mine)} if mine else {}),
+            **({"TMPDIR": tempfile.gettempdir()} if service else {}),  # its own stay
         },
         unset=[name for name in ours if name not in os.environ],
         directory=str(here),
         streams=list(streams),
-        data=DataFiles(()).to_dict(),
+        data=data.to_dict(),
         ranks=command.places,
-        **preparation.watching(run_dir, place, sample=options.sample, everywhere=True),
+        service=service,
+        temporary=str(temporary) if service else "",
+        **preparation.watching(run_dir, home, sample=options.sample, everywhere=True),
         **preparation.around(run_dir, options),
     )
     if command.ranks:
         told = launcher.adapt(told, ranks)
+    preparation.need_here(told, home)
     told.write(run_dir / "guard.json")
     return told
 
 
-def _write(
-    command: Command,
-    run_dir: Path,
-    home: storage.Storage,
-    launcher: Launcher,
-    captured: choice.Capture,
-) -> None:
+def _write(command: Command, run_dir: Path, home: Storage, about: dict[str, Any]) -> None:
     """Write what others have to know of the job."""
     job = {"format": 1, "command": list(command.argv), "files": [], "run_dir": str(run_dir)}
     rundir.write_json(run_dir / "job.json", job | {"place": str(home.path)})
-    about = preparation.environment(home, launcher, captured)
     if command.ranks:
         about["ranks"] = command.ranks
     else:
@@ -151,7 +181,9 @@ def _program(name: str) -> str | None:
     return found if found and not Path(found).is_dir() else None
 
 
-def _directory_of(prefix: str) -> Path:
-    """Return the nearest directory that is there, above the files with a prefix."""
-    path = Path(prefix).expanduser().absolute()
+def _first(prefixes: Sequence[str]) -> Path | None:
+    """Return the nearest directory that is there, above the files with the first prefix."""
+    if not prefixes:
+        return None
+    path = Path(prefixes[0]).expanduser().absolute()
     return next(place for place in (path, *path.parents) if place.is_dir())

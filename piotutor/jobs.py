@@ -179,5 +179,5 @@ def start_guard(run_dir: Path, lock: int | None, streams: Sequence[int] = ()) ->
 
 
 Process = subprocess.Popen[bytes]
-_OURS = ("rank-*.piot", "sampler.piot")
+_OURS = ("rank-*.piot", "sampler.piot", "servers.piot")
 _WAITING = {"state": "waiting", "why": ""}

@@ -261,8 +261,13 @@ def layers(trace: Trace) -> dict[str, dict[str, dict[str, int]]]:
 def targets(trace: Trace) -> list[dict[str, int]]:
     """Count what each target did: a list of ``{"target", "operations", "bytes"}``.
 
-    Targets are taken from the lowest layer that names any, so that nothing counts twice.
+    Where the servers' own counters were read (``SAMPLE`` records of the layer ``SERVER``, which
+    count up from the ranks' start), it is the last reading of each, by direction too. Else targets
+    are taken from the lowest layer that names any, so that nothing counts twice.
     """
+    counted = _counted(trace)
+    if counted:
+        return counted
     mask = (trace.column("target") >= 0) & np.isin(trace.column("op"), TRANSFERS)
     mask &= (trace.column("flags") & Flag.PART) == 0
     if not mask.any():
@@ -275,6 +280,28 @@ def targets(trace: Trace) -> list[dict[str, int]]:
         {"target": int(name), "operations": int(n), "bytes": int(b)}
         for name, n, b in zip(names, operations, size, strict=True)
     ]
+
+
+def _counted(trace: Trace) -> list[dict[str, int]]:
+    """Return the last reading of each target's counters."""
+    samples = trace.records[trace.where(layer=Layer.SERVER, op=Op.SAMPLE)]
+    samples = samples[np.argsort(samples["end"], kind="stable")]
+    last = {int(sample["target"]): sample for sample in samples}
+    return [_reading(target, last[target]) for target in sorted(last)]
+
+
+def _reading(target: int, sample: np.void) -> dict[str, int]:
+    operations, written, read = int(sample["aux"]), int(sample["length"]), int(sample["result"])
+    writes, reads = operations & 0xFFFFFFFF, (operations >> 32) & 0xFFFFFFFF
+    return {
+        "target": target,
+        "operations": writes + reads,
+        "bytes": written + read,
+        "write_operations": writes,
+        "write_bytes": written,
+        "read_operations": reads,
+        "read_bytes": read,
+    }
 
 
 def sum_by(place: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:

@@ -24,10 +24,12 @@ from piotutor.errors import UsageError
 from piotutor.launch import Launcher, guard, limits
 from piotutor.launch.local import Ranks
 from piotutor.launch.queue import Pool
-from piotutor.storage import datafiles
+from piotutor.storage import Storage, datafiles
 from piotutor.storage.datafiles import DataFiles
 from piotutor.storage.probe import probe
+from piotutor.storage.striping import stripe_size
 from piotutor.trace.interest import Interest
+from piotutor.units import format_size
 from piotutor.workload import Workload
 
 
@@ -41,6 +43,7 @@ class Options:
     max_ranks: int | None = None
     sample: bool = True
     capture: str = "auto"
+    storage: storage.Spec = "local"
     launcher: launch.Spec | None = None
     fault: Mapping[str, Any] | None = None
 
@@ -52,10 +55,17 @@ class Options:
         if self.max_ranks is not None and self.max_ranks <= 0:
             raise UsageError(f"max_ranks={self.max_ranks} must be positive")
 
+        object.__setattr__(self, "storage", storage.parse(self.storage))
+
     @property
     def ranks(self) -> int:
         """The most ranks at once."""
         return self.max_ranks or limits.max_ranks()
+
+    @property
+    def home(self) -> Storage:
+        """The storage, by itself: it gets its directory from what runs."""
+        return storage.parse(self.storage)
 
 
 def pools(state: Path, ranks: int) -> list[Pool]:
@@ -68,9 +78,7 @@ def pools(state: Path, ranks: int) -> list[Pool]:
     return [own, Pool(shared, count, shared=True)]
 
 
-def place(
-    workload: Workload, state: Path, run_dir: Path, directory: str | Path | None = None
-) -> DataFiles:
+def place(workload: Workload, state: Path, run_dir: Path, options: Options) -> DataFiles:
     """Find a place for a run's data files, with room for them, and reserve it.
 
     Parameters
@@ -81,26 +89,30 @@ def place(
         The user's state directory.
     run_dir : path
         The run directory, where the place is noted before it is made.
-    directory : path, optional
-        Where data goes that has no name of its own.
+    options : Options
+        Which storage it is on, and where data goes that has no name of its own.
 
     Raises
     ------
     UsageError
         There is no such place.
     """
-    count, keep = workload.num_files, workload.keep
+    count, keep, home = workload.num_files, workload.keep, options.home
+    if home.routed:
+        _check_passing(workload, home)
     if workload.api == "NULL" or not workload.test_file:
         if workload.api != "NULL" and not workload.write:
             raise UsageError("nothing to read: name a file with -o, or write it first (-w)")
-        home = _room(_scratch(state, directory) / run_dir.name, workload)
-        rundir.note_place(run_dir, home)
-        return datafiles.in_scratch(home, count, keep=keep)
+        private = _room(scratch(state, options.directory) / run_dir.name, workload, home)
+        rundir.note_place(run_dir, private)
+        return datafiles.in_scratch(private, count, keep=keep)
     path = Path(workload.test_file).expanduser().absolute()
     if not workload.write:
+        if str(home) != home.name:
+            raise UsageError(f"storage {home} lays out new files: this run only reads")
         size = 0 if workload.random_offset == 2 else workload.bytes_per_file  # -z -z: any block
         return datafiles.existing(path, [size] * count)
-    path = _room(path, workload)
+    path = _room(path, workload, home)
     rundir.note_place(run_dir, datafiles.private_of(path, run_dir.name))
     return datafiles.reserve(path, count, keep=keep, run=run_dir.name, registry=state / "owned")
 
@@ -109,14 +121,14 @@ def orders(
     workload: Workload, data: DataFiles, run_dir: Path, launcher: Launcher, options: Options
 ) -> guard.Orders:
     """Write the job's files, and return the guard's orders, written too."""
-    home = storage.at(Path(data.files[0]).parent)
-    tasks = workload.num_tasks
+    home, tasks = options.home.at(Path(data.files[0]).parent), workload.num_tasks
     room = limits.trace_bytes(run_dir, 2 * tasks)  # each rank's own file, and one from below
     interest = Interest.of(data.files, [run_dir])
-    captured = choice.prepare(options.capture, run_dir, interest, room)
+    captured = choice.prepare(options.capture, run_dir, interest, room, routed=home.routed)
     job = run_dir / "job.json"
     rundir.write_json(job, _job(workload, data, run_dir, room, options))
-    about = environment(home, launcher, captured) | {"ranks": tasks}
+    told = home.prepare(Path(data.private)) if data.private else {}
+    about = environment(home, launcher, captured) | {"ranks": tasks, **told}
     rundir.write_json(run_dir / "environment.json", about)
     words = (*home.argv_prefix, *captured.argv_prefix)
     ranks = Ranks(
@@ -125,18 +137,34 @@ def orders(
         prefix=words,
         per_node=workload.tasks_per_node,
     )
-    told = guard.Orders(
+    temporary = temporary_of(run_dir)
+    found = guard.Orders(
         argv=launcher.argv(ranks),
         env={**rank_environment(), **launcher.env(), **home.env, **captured.env},
         data=data.to_dict(),
         ranks=tasks,
-        temporary=str(Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"),
-        **watching(run_dir, home.path, sample=options.sample and workload.api != "NULL"),
+        service=home.service(run_dir, data.files, temporary),
+        temporary=str(temporary),
+        **watching(run_dir, home, sample=options.sample and workload.api != "NULL"),
         **around(run_dir, options),
     )
-    told = launcher.adapt(told, ranks)
-    told.write(run_dir / "guard.json")
-    return told
+    found = launcher.adapt(found, ranks)
+    need_here(found, home)
+    found.write(run_dir / "guard.json")
+    return found
+
+
+def temporary_of(run_dir: Path) -> Path:
+    """Return where a run's temporary files go."""
+    return Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"
+
+
+def need_here(orders: guard.Orders, home: Storage) -> None:
+    """Refuse ranks on other machines where the storage's servers are on this one."""
+    if orders.service and not orders.temporary:
+        raise UsageError(
+            f"storage {home.name} runs on this machine only: start ranks here (--launcher local)"
+        )
 
 
 def around(run_dir: Path, options: Options) -> dict[str, Any]:
@@ -152,27 +180,29 @@ def around(run_dir: Path, options: Options) -> dict[str, Any]:
 
 
 def watching(
-    run_dir: Path, place: Path, *, sample: bool, everywhere: bool = False
+    run_dir: Path, home: Storage, *, sample: bool, everywhere: bool = False
 ) -> dict[str, Any]:
     """Return those of a guard's orders that have the page cache and the disk watched.
 
     Parameters
     ----------
-    run_dir, place : Path
-        The run directory, and where the data lies.
+    run_dir : Path
+        The run directory.
+    home : Storage
+        Where the data lies. What is routed elsewhere is in no page cache and on no disk here.
     sample : bool
         Whether to watch at all.
     everywhere : bool
         Whether the job may use other disks, too.
     """
-    if not sample:
+    if not sample or home.routed:
         return {}
     job = str(run_dir / "job.json")
     told: dict[str, Any] = {
         "sampler": [sys.executable, "-m", "piotutor.capture.sampler", "--block", job]
     }
     with suppress(UnavailableError):
-        told["block"] = asdict(block.order(run_dir.name, place, everywhere=everywhere))
+        told["block"] = asdict(block.order(run_dir.name, home.path, everywhere=everywhere))
         told["watched"] = everywhere
     return told
 
@@ -197,12 +227,13 @@ def _job(
         "run_dir": str(run_dir),
         "seed": 1 + secrets.randbelow(1 << 30),
         "trace_max_bytes": room,
-        "exclusive": workload.write,
+        "exclusive": workload.write and not options.home.routed,  # there they are made before
+        "routed": options.home.routed,
         "fail": options.fault,
     }
 
 
-def _scratch(state: Path, directory: str | Path | None) -> Path:
+def scratch(state: Path, directory: str | Path | None) -> Path:
     """Return the directory for data that has no name of its own."""
     named = directory or os.environ.get("PIOTUTOR_SCRATCH")
     if named:
@@ -211,21 +242,37 @@ def _scratch(state: Path, directory: str | Path | None) -> Path:
     return state / "scratch"
 
 
-def _room(path: Path, workload: Workload) -> Path:
+def _room(path: Path, workload: Workload, home: Storage) -> Path:
     """Return a path, if its directory is there and has room for what the workload writes."""
+    need = limits.needed(workload)
     if not path.parent.is_dir():
         problem = "is no directory" if path.parent.exists() else "doesn't exist"
         raise UsageError(f"{path.parent} {problem}: name a directory that does")
-    limits.check_space(path.parent, limits.needed(workload))
+    if home.capacity is None:
+        limits.check_space(path.parent, need)
+    elif need > home.capacity:
+        raise UsageError(
+            f"the files need {format_size(need)}, storage {home} has {format_size(home.capacity)} "
+            "for them (use smaller blocks or fewer segments)"
+        )
     return path
 
 
-def environment(
-    home: storage.Storage, launcher: Launcher, captured: choice.Capture
-) -> dict[str, Any]:
+def _check_passing(workload: Workload, home: Storage) -> None:
+    """Refuse files with a name, or to be kept, where they go with the run."""
+    named = "-o" if workload.test_file else "-k" if workload.keep else ""
+    if named:
+        raise UsageError(
+            f"{named}: files on storage {home.name} have no name here and go with the run: "
+            f"leave out {named}, or use a storage that is mounted"
+        )
+
+
+def environment(home: Storage, launcher: Launcher, captured: choice.Capture) -> dict[str, Any]:
     """Say where a run takes place, and on what, and who looks on."""
-    striped = probe(home.path).to_dict()
+    striped = None if home.routed else probe(home.path).to_dict()
     return {
+        "storage": str(home),
         "filesystem": home.kind,
         "path": str(home.path),
         "host": socket.gethostname(),
@@ -238,5 +285,5 @@ def environment(
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "capture": captured.how,
         "slowed": "strace" if captured.how == "strace" else None,
-        **({"layout": striped} if striped else {}),
+        **({"layout": striped, "stripe_size": stripe_size(striped)} if striped else {}),
     }

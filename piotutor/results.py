@@ -19,6 +19,9 @@ from piotutor import diagnosis, ior, metrics, rundir, units
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
+from piotutor.launch import service
+from piotutor.storage.striping import stripe_size
+from piotutor.stripemap import StripeMap, maps_of
 from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.workload import Workload
 
@@ -114,7 +117,19 @@ class Run:
         trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:
             trace.meta["workload"] = self.workload.to_dict()
+        told = _read_lenient(self.dir / "map.json")
+        trace.meta.update({"map": told} if told else {})
         return trace
+
+    @cached_property
+    def stripe_maps(self) -> dict[int, StripeMap]:
+        """Where the bytes of each file lie, by its index; empty where that isn't told."""
+        return {each.file: each for each in maps_of(self.trace.meta.get("map"))}
+
+    @property
+    def stripe_map(self) -> StripeMap | None:
+        """Where the bytes of the first file lie; None where that isn't told."""
+        return self.stripe_maps.get(0)
 
     @property
     def line(self) -> str:
@@ -184,8 +199,10 @@ def collect(directory: Path) -> Run:
     """Make a run's result from what its guard and its ranks left, and open it."""
     ended = rundir.read_json(directory / "guard-result.json")
     captured = choice.finish(directory)
+    if ended.get("unfinished"):
+        captured["notes"].append(f"counts of the storage may be missing: {ended['unfinished']}")
     worker = _read_lenient(directory / "worker.json")
-    environment = rundir.read_json(directory / "environment.json")
+    environment = _environment(directory)
     job = rundir.read_json(directory / "job.json")
     workload = job["workload"] if isinstance(job.get("workload"), dict) else None
     mismatches = worker.get("mismatches", [])
@@ -217,6 +234,14 @@ def collect(directory: Path) -> Run:
     problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
+
+
+def _environment(directory: Path) -> dict[str, Any]:
+    """Return where a run took place, with what its storage told when it was up."""
+    about: dict[str, Any] = rundir.read_json(directory / "environment.json")
+    about |= _read_lenient(directory / service.READY).get("environment", {})
+    size = stripe_size(about.get("layout"))
+    return about | ({"stripe_size": size} if size else {})
 
 
 def _storage(directory: Path, ended: dict[str, Any], trace: Trace) -> dict[str, Any]:
@@ -303,13 +328,13 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
         )
     if ended["status"] == "done":
         return str(Mismatch(**mismatches[0])) if mismatches else ""
+    if ended["reason"]:
+        return str(ended["reason"])
     errors = read_errors(directory)
     if errors:
         first = errors[0]
         kind = "" if first["type"] in _OURS else f"{first['type']}: "
         return " ".join(f"rank {first['rank']}: {kind}{first['message']}".split())
-    if ended["reason"]:
-        return str(ended["reason"])
     return _last_words(directory, ended["code"])
 
 

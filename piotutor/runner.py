@@ -20,6 +20,7 @@ from piotutor.ior import parse
 from piotutor.jobs import Job, start_guard
 from piotutor.launch import Launcher, limits
 from piotutor.results import Run
+from piotutor.storage import Spec
 from piotutor.units import parse_size
 from piotutor.workload import Workload
 
@@ -48,6 +49,7 @@ def start(
     max_ranks: int | None = None,
     sample: bool = True,
     capture: str = "auto",
+    storage: Spec = "local",
     launcher: launch.Spec | None = None,
     fault: Mapping[str, Any] | None = None,
 ) -> Job:
@@ -71,6 +73,9 @@ def start(
     capture : str
         How to see the layers below the application: ``preload``, ``strace``, ``none``, or
         ``auto``, the first of these that works.
+    storage : str or Storage
+        What the files lie on: a spec such as ``"lustre:stripe_size=1m,stripe_count=4"``, or a
+        storage object.
     launcher : str or Launcher, optional
         What starts the ranks, such as ``"slurm:partition=debug,nodes=2"``: see
         `piotutor.launch.parse`, and `piotutor.launch.default` for when it isn't given.
@@ -89,6 +94,7 @@ def start(
         max_ranks=max_ranks,
         sample=sample,
         capture=capture,
+        storage=storage,
         launcher=launcher,
         fault=fault,
     )
@@ -100,8 +106,9 @@ def _start(workload: Workload, options: preparation.Options) -> Job:
     limits.check(workload, limit=options.limit, ranks=options.ranks)
     state, launcher = _ready(workload.num_tasks, options)
     launcher.check(workload)
+    options.home.need()
     with rundir.new(state, workload.api) as (run_dir, lock):
-        data = preparation.place(workload, state, run_dir, options.directory)
+        data = preparation.place(workload, state, run_dir, options)
         try:
             orders = preparation.orders(workload, data, run_dir, launcher, options)
             return Job(workload, orders, start_guard(run_dir, lock))
@@ -127,7 +134,8 @@ def start_command(
     ranks: int | None = None,
     capture: str = "auto",
     prefixes: Iterable[str | os.PathLike[str]] = (),
-    storage: str = "local",
+    storage: Spec = "local",
+    directory: str | Path | None = None,
     timeout: float = DAY,
     max_ranks: int | None = None,
     sample: bool = True,
@@ -150,8 +158,12 @@ def start_command(
     prefixes : iterable of path
         Record only files that lie there, or whose paths begin so; by default all regular files
         but those of `piotutor.trace.interest`.
-    storage : str
-        Name of the storage.
+    storage : str or Storage
+        What the files lie on that it makes in its place: ``{place}`` in its words, and the variable
+        ``PIOTUTOR_PLACE``, stand for a directory of its own on that storage, which goes with the
+        run.
+    directory : path, optional
+        Where that directory is made, on storages that are mounted.
     timeout : float
         Seconds after which the program is ended.
     max_ranks, sample, launcher
@@ -171,16 +183,27 @@ def start_command(
         argv=tuple(argv),
         ranks=ranks,
         prefixes=tuple(os.fspath(prefix) for prefix in prefixes),
-        storage=storage,
     )
     options = preparation.Options(
-        timeout=timeout, max_ranks=max_ranks, sample=sample, capture=capture, launcher=launcher
+        directory=directory,
+        timeout=timeout,
+        max_ranks=max_ranks,
+        sample=sample,
+        capture=capture,
+        storage=storage,
+        launcher=launcher,
     )
     state, found = _ready(command.places, options)
     commands.check(command, found)
+    options.home.need()
     with rundir.new(state, "trace") as (run_dir, lock), _copies(streams) as copies:
-        orders = commands.orders(command, run_dir, found, options, copies)
-        return Job(None, orders, start_guard(run_dir, lock, copies))
+        data = commands.place(command, state, run_dir, options)
+        try:
+            orders = commands.orders(command, data, run_dir, found, options, copies)
+            return Job(None, orders, start_guard(run_dir, lock, copies))
+        except BaseException:
+            data.release(done=False)
+            raise
 
 
 @contextmanager

@@ -83,7 +83,13 @@ def choose(asked: str, run_dir: Path | None = None) -> tuple[str, str]:
 
 
 def prepare(
-    asked: str, run_dir: Path, interest: Interest, max_bytes: int, *, whole: bool = False
+    asked: str,
+    run_dir: Path,
+    interest: Interest,
+    max_bytes: int,
+    *,
+    whole: bool = False,
+    routed: bool = False,
 ) -> Capture:
     """Choose how to capture a run, and make what it needs in the run directory.
 
@@ -100,13 +106,15 @@ def prepare(
     whole : bool
         Whether the words stand before the whole job (which starts its ranks itself) instead of
         before each rank's program.
+    routed : bool
+        Whether the interposer also takes files to servers: then it is loaded in any case.
 
     Raises
     ------
     UsageError
-        What is asked for by name can't be had here.
+        What is asked for by name can't be had here, or what the routing needs.
     """
-    how, why = choose(asked, run_dir)
+    how, why = choose(_routing(asked) if routed else asked, run_dir)
     told = {"how": how, "why": why, "max_bytes": max_bytes}
     told |= {"prefixes": interest.prefixes, "skip": interest.skip}
     (run_dir / FILE).write_text(json.dumps(told, indent=1))
@@ -117,7 +125,16 @@ def prepare(
     if how == "strace":
         (run_dir / strace.LOGS).mkdir(mode=0o700)
         return Capture(how, why, {}, strace.argv_prefix(run_dir, whole=whole))
-    return Capture(how, why)
+    words = preload.argv_prefix(preload.loading(run_dir)) if routed else ()
+    return Capture(how, why, {}, words)
+
+
+def _routing(asked: str) -> str:
+    """Return how to capture where the interposer is needed anyway."""
+    problem = preload.why_not() or ("" if asked != "strace" else "strace sees none of it")
+    if problem:
+        raise UsageError(f"files that are routed to servers need the interposer: {problem}")
+    return "preload" if asked == "auto" else asked
 
 
 def finish(run_dir: Path) -> dict[str, Any]:

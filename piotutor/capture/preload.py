@@ -84,14 +84,19 @@ def environment(
     for path in (*interest.prefixes, *interest.skip, str(trace_dir)):
         if "\n" in path:
             raise UsageError(f"{path!r} has a line break in it: name another path")
-    others = inherited.get("LD_PRELOAD", "")
     return {
         "PIOTUTOR_CAPTURE_DIR": str(trace_dir),
         "PIOTUTOR_CAPTURE_PREFIX": "\n".join(interest.prefixes),
         "PIOTUTOR_CAPTURE_SKIP": "\n".join(interest.skip),
         "PIOTUTOR_CAPTURE_BYTES": str(max_bytes),
-        "LD_PRELOAD": ":".join(filter(None, (_loadable(trace_dir.parent), others))),
+        **loading(trace_dir.parent, inherited),
     }
+
+
+def loading(place: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variable that loads the interposer; a link to it may be made in `place`."""
+    others = inherited.get("LD_PRELOAD", "")
+    return {"LD_PRELOAD": ":".join(filter(None, (_loadable(place), others)))}
 
 
 def _loadable(place: Path) -> str:

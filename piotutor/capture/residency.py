@@ -117,6 +117,11 @@ def evict(path: str | os.PathLike[str]) -> Residency:
         os.close(descriptor)
 
 
+def unseen(path: str | os.PathLike[str]) -> Residency:
+    """Evict nothing, and know nothing: of a file that isn't on this machine's file systems."""
+    return Residency(size=-1, cached=None, dirty=None, how=f"unavailable here: {path} is routed")
+
+
 def why_unknown(mount: Mount) -> str | None:
     """Return why residency can't be known on a file system at all, or None when it can."""
     if not sys.platform.startswith("linux"):

@@ -49,6 +49,7 @@ def add_to(commands: Any) -> None:
     )
     bounds.add_argument("--max-ranks", metavar="N", help="ranks at most (default: 16)")
     add_capture(shown)
+    add_storage(bounds)
     add_launcher(bounds)
     bounds.add_argument("--directory", metavar="DIR", help="where data goes that -o doesn't name")
     add_workload(parser)
@@ -60,6 +61,15 @@ def add_capture(group: Any) -> None:
         "--capture",
         metavar="HOW",
         help="see the layers below by preload, strace, none or auto (the default: the best here)",
+    )
+
+
+def add_storage(group: Any) -> None:
+    """Add the option that says what the files lie on."""
+    group.add_argument(
+        "--storage",
+        metavar="SPEC",
+        help="what the files lie on: NAME[:key=value,...], as lustre:stripe_size=1m,stripe_count=4",
     )
 
 
@@ -107,6 +117,8 @@ def read_bounds(options: argparse.Namespace) -> dict[str, Any]:
         bounds["directory"] = options.directory
     if options.capture is not None:
         bounds["capture"] = options.capture
+    if options.storage is not None:
+        bounds["storage"] = options.storage
     if options.launcher is not None:
         bounds["launcher"] = options.launcher
     return bounds

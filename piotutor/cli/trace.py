@@ -8,18 +8,20 @@ from typing import Any
 
 from piotutor.cli import output
 from piotutor.cli.parser import add_command
-from piotutor.cli.run import add_capture, add_launcher, describe, follow, positive
+from piotutor.cli.run import add_capture, add_launcher, add_storage, describe, follow, positive
 from piotutor.errors import UsageError
 
 _EXAMPLES = """
 The command runs here, with your environment, standard input and output; its exit code is ours.
 Every regular file that it opens is recorded, but for shared libraries, Python's own files, /proc,
-/sys and /dev. Its files stay as it leaves them.
+/sys and /dev. Its files stay as it leaves them. {place} in its words, and $PIOTUTOR_PLACE, stand
+for a directory of its own on the storage, which goes with the run.
 
 examples:
   piotutor trace -n 4 -- ./simulation input.nml
   piotutor trace --prefix /scratch/$USER/run7 -- srun -n 64 ./simulation
   piotutor trace --json -- python train.py > result.json
+  piotutor trace -n 2 --storage lustre:stripe_count=4 --directory /lustre/me -- ./code {place}/out
   piotutor trace -n 4 --plot map.png -- ior -a MPIIO -c -t 47008 -b 47008 -s 200
 """
 
@@ -29,12 +31,13 @@ def add_to(commands: Any) -> None:
     about = "run any program and show what it, and the layers below it, did with files"
     parser = add_command(commands, "trace", act, about, _EXAMPLES)
     parser.usage = (
-        "piotutor trace [-n N] [--launcher SPEC] [--capture HOW] [--storage NAME] [--prefix PATH]"
-        "... [--timeout SECONDS] [--json] [--plot FILE] -- COMMAND ..."
+        "piotutor trace [-n N] [--launcher SPEC] [--capture HOW] [--storage SPEC] [--prefix PATH]"
+        "... [--directory DIR] [--timeout SECONDS] [--json] [--plot FILE] -- COMMAND ..."
     )
     parser.add_argument("-n", dest="ranks", metavar="N", help="start it as N ranks under MPI")
     parser.add_argument("--prefix", action="append", metavar="PATH", help="only files below PATH")
-    parser.add_argument("--storage", default="local", metavar="NAME", help="default: local")
+    add_storage(parser)
+    parser.add_argument("--directory", metavar="DIR", help="where {place} is made")
     parser.add_argument("--timeout", metavar="SECONDS", help="end it after so long")
     parser.add_argument("--max-ranks", metavar="N", help="ranks at most (default: 16)")
     add_capture(parser)
@@ -74,7 +77,11 @@ def read_settings(options: argparse.Namespace) -> dict[str, Any]:
     """
     if not options.program:
         raise UsageError("name a program after --: piotutor trace -- COMMAND ...")
-    settings: dict[str, Any] = {"prefixes": options.prefix or (), "storage": options.storage}
+    settings: dict[str, Any] = {"prefixes": options.prefix or ()}
+    if options.storage is not None:
+        settings["storage"] = options.storage
+    if options.directory is not None:
+        settings["directory"] = options.directory
     if options.capture is not None:
         settings["capture"] = options.capture
     if options.launcher is not None:

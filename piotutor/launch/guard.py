@@ -291,7 +291,8 @@ class Guard:
     def _environment(self) -> dict[str, str]:
         """Return the environment of the ranks."""
         kept = {name: text for name, text in os.environ.items() if name not in self.orders.unset}
-        return {**kept, **self.orders.env, processes.MARK: self.orders.run_dir}
+        place = {"TMPDIR": self.orders.temporary} if self.orders.temporary else {}
+        return {**kept, **place, **self.orders.env, processes.MARK: self.orders.run_dir}
 
     def _follow(self, ranks: subprocess.Popen[bytes]) -> None:
         """Keep the ranks' output, if it is ours, until they end (a thread of its own)."""

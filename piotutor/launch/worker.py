@@ -1,19 +1,21 @@
 """The program that every rank runs: ``python -m mpi4py -m piotutor.launch.worker JOB.json``.
 
 A rank writes ``trace/rank-NNNNN.piot`` in the run directory; rank 0 also ``worker.json``, when all
-is done, and ``trace/clocks.json``, where there are several hosts. A rank that fails writes ``error-NNNNN.json`` and ends the whole job. Without MPI the same
-program (without ``-m mpi4py``) does jobs of one rank through NULL or POSIX.
+is done, and ``trace/clocks.json``, where there are several hosts. A rank that fails writes
+``error-NNNNN.json`` and ends the whole job. Without MPI the same program (without ``-m mpi4py``)
+does jobs of one rank through NULL or POSIX.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -49,12 +51,12 @@ def main(arguments: Sequence[str]) -> int:
 def work(job: Job, comm: Comm) -> None:
     """Do this rank's part of a job, and leave its trace and the result in the run directory."""
     from piotutor.capture.fiemap import note
-    from piotutor.capture.residency import evict
+    from piotutor.capture.residency import evict, unseen
 
     tasks = job.workload.num_tasks
     if comm.size != tasks:
-        raise UsageError(f"{comm.size} ranks were started, the job is for {tasks}")
-    hosts = comm.allgather(socket.gethostname())
+        raise UsageError(_not_together(comm.size, tasks))
+    hosts = comm.allgather(_node())
     (job.run_dir / "trace").mkdir(exist_ok=True)
     nodes = _compare_clocks(Clocks.of_hosts(hosts, time.time_ns() - time.monotonic_ns()), job, comm)
     writer = TraceWriter(
@@ -65,7 +67,9 @@ def work(job: Job, comm: Comm) -> None:
         max_bytes=job.trace_max_bytes,
     )
     with writer:
-        outcome = run_rank(job, comm, writer, evict, partial(note, job.run_dir))
+        away = job.routed  # what is in memory, and where, only its servers know
+        noting = None if away else partial(note, job.run_dir)
+        outcome = run_rank(job, comm, writer, unseen if away else evict, noting)
     _compare_clocks(nodes, job, comm)
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
@@ -73,6 +77,20 @@ def work(job: Job, comm: Comm) -> None:
         result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
         result["signature"] = job.seed_of(job.workload.repetitions - 1)
         _write_json(job.run_dir / "worker.json", result)
+
+
+def _node(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the name of our node: the launcher's, where it says which variable holds it."""
+    return environment.get(environment.get("PIOTUTOR_NODE_FROM", "")) or socket.gethostname()
+
+
+def _not_together(found: int, wanted: int) -> str:
+    """Say why ranks that were started together don't find each other, and what to do."""
+    return (
+        f"MPI sees {found} of {wanted} ranks: whatever started them and the MPI of {sys.executable} "
+        "don't fit each other. Under Slurm name what this MPI speaks (--launcher slurm:mpi=pmi2 or "
+        "pmix; srun --mpi=list shows what there is), else use the mpiexec of this MPI"
+    )
 
 
 def _compare_clocks(nodes: Clocks, job: Job, comm: Comm) -> Clocks:

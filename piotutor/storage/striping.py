@@ -6,6 +6,8 @@ targets a file will lie, and on how many.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -99,6 +101,15 @@ class Striping:
     def to_dict(self) -> dict[str, Any]:
         """Return it for a JSON file."""
         return asdict(self)
+
+
+def stripe_size(layout: Mapping[str, Any] | None) -> int | None:
+    """Return the size in which a layout, as a dict, changes targets everywhere; None if not told.
+
+    Of parts with different stripes it is the largest size that divides all of theirs.
+    """
+    sizes = [part["stripe_size"] for part in (layout or {}).get("components", ())]
+    return math.gcd(*sizes) if sizes and all(sizes) else None
 
 
 def whole(value: str, what: str, tool: str) -> int:

@@ -92,8 +92,7 @@ def test_done(run_here, state):
 
 def test_temporary_files(run_here, tmp_path):
     text = "import tempfile; print(tempfile.mkstemp()[1])"
-    mine = str(tmp_path / "mine")
-    status, run_dir = run_here(text, temporary=mine, env={"TMPDIR": mine})
+    status, run_dir = run_here(text, temporary=str(tmp_path / "mine"))
     assert status == "done"
     assert (run_dir / "output.txt").read_text().startswith(f"{tmp_path}/mine/")
     assert not (tmp_path / "mine").exists()
