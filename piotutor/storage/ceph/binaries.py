@@ -48,8 +48,8 @@ class Binaries:
         """Directories of the unpacked libraries; none for the system's."""
         if self.root is None:
             return []
-        found = {path.parent for path in self.root.glob("usr/lib/**/lib*.so.*")}
-        return sorted(path for path in found if path.name not in ("compressor", "erasure-code"))
+        found = {path.parent for path in self.root.rglob("lib*.so.*")}
+        return sorted(path for path in found if path.name != "rados-classes")
 
     @property
     def env(self) -> dict[str, str]:
@@ -64,15 +64,14 @@ class Binaries:
         """Return where the daemons find their plugins, as settings; none for the system's."""
         if self.root is None:
             return {}
-        places = {
-            "erasure_code_dir": "erasure-code",
-            "compressor_dir": "compressor",
-            "osd_class_dir": "rados-classes",
-            "crypto_dir": "crypto",
+        places = {"erasure_code_dir": "erasure-code", "osd_class_dir": "rados-classes"}
+        found = {
+            key: next(self.root.glob(f"usr/lib/**/{name}"), None) for key, name in places.items()
         }
-        found = {key: sorted(self.root.glob(f"usr/lib/**/{name}")) for key, name in places.items()}
-        plugins = {key: str(paths[0]) for key, paths in found.items() if paths}
-        return {("plugin_dir" if k.endswith("r_dir") else k): v for k, v in plugins.items()}
+        plugins = {key: str(path) for key, path in found.items() if path}
+        if "erasure_code_dir" in plugins:
+            plugins["plugin_dir"] = str(Path(plugins["erasure_code_dir"]).parent)
+        return plugins
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Binaries:
