@@ -27,23 +27,23 @@ def test_a_value_is_read_and_written_back(read, text, value):
 
 
 def test_options_are_text_in_one_form():
-    assert slow.slow("2@5120k") == "2@5m"
-    assert slow.delay(0.020) == slow.delay("2e-2") == "0.02"
+    assert slow.read_slow("2@5120k") == "2@5m"
+    assert slow.read_delay(0.020) == slow.read_delay("2e-2") == "0.02"
 
 
 @pytest.mark.parametrize(
     ("read", "text", "advice"),
     [
-        (slow.slow, "5m", "as in 2@5m"),
-        (slow.slow, "2@", "no size"),
-        (slow.slow, "x@5m", "whole number"),
-        (slow.slow, "-1@5m", "whole number"),
-        (slow.slow, "2@5MB", "write MiB"),
-        (slow.delay, "@1", "seconds"),
-        (slow.delay, "-1@1", "seconds"),
-        (slow.delay, "0.02@", "whole number"),
-        (slow.delay, "60", "at most 5 seconds"),
-        (slow.delay, "nan", "seconds"),
+        (slow.read_slow, "5m", "as in 2@5m"),
+        (slow.read_slow, "2@", "no size"),
+        (slow.read_slow, "x@5m", "whole number"),
+        (slow.read_slow, "-1@5m", "whole number"),
+        (slow.read_slow, "2@5MB", "write MiB"),
+        (slow.read_delay, "@1", "seconds"),
+        (slow.read_delay, "-1@1", "seconds"),
+        (slow.read_delay, "0.02@", "whole number"),
+        (slow.read_delay, "60", "at most 5 seconds"),
+        (slow.read_delay, "nan", "seconds"),
     ],
 )
 def test_what_cannot_be_is_refused_with_advice(read, text, advice):

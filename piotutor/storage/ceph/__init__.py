@@ -18,6 +18,7 @@ from piotutor import lookup
 from piotutor.errors import UsageError
 from piotutor.storage import options
 from piotutor.storage.ceph import binaries, room
+from piotutor.storage.ceph.slow import Delay, Slow, Slowing, read_delay, read_slow
 from piotutor.storage.local import Local
 from piotutor.storage.striping import Component, Striping
 from piotutor.units import format_size
@@ -65,6 +66,11 @@ class Ceph(Local):
         Data and coding chunks of an erasure-coded pool, and bytes of a chunk.
     memory
         Bytes that all files together may have.
+    rate, slow
+        Bytes/s of each OSD, and of one that is slower (``2@5m``): its traffic both ways, in a
+        network of one's own.
+    delay
+        Seconds that an OSD waits before each request (``0.02@1``): where there is no such network.
     """
 
     name: ClassVar[str] = "ceph"
@@ -86,6 +92,11 @@ class Ceph(Local):
     ec: str = options.option("3+1", parts, "data and coding chunks of pool=ec")
     chunk: int = options.option(1 << 14, options.size, "bytes of a chunk of pool=ec")
     memory: int = options.option(1 << 30, options.size, "bytes that all files may have")
+    rate: int | None = options.option(None, options.size, "bytes/s of each OSD")
+    slow: str | None = options.option(None, read_slow, "one slower OSD and its bytes/s: 2@5m")
+    delay: str | None = options.option(
+        None, read_delay, "seconds that an OSD waits before each request: 0.02@1"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,6 +127,7 @@ class Ceph(Local):
             raise UsageError("store=memstore can't overwrite coded data: use store=bluestore")
         if self.chunk % 4096:
             raise UsageError(f"chunk={format_size(self.chunk)}: give a multiple of 4 KiB")
+        _ = self.slowing
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -135,6 +147,13 @@ class Ceph(Local):
         return self.store or ("bluestore" if self.pool == "ec" else "memstore")
 
     @property
+    def slowing(self) -> Slowing:
+        """Which servers are slowed, and how."""
+        one = Slow.of(self.slow) if self.slow else None
+        wait = Delay.of(self.delay) if self.delay else None
+        return Slowing(self.osds, self.rate or 0, one, wait)
+
+    @property
     def kind(self) -> str:
         """The file system's name."""
         return "ceph"
@@ -150,8 +169,9 @@ class Ceph(Local):
         return min(self.memory, room.free(self.osds + 1, self.objectstore))
 
     def need(self) -> None:
-        """Raise `UsageError` if Ceph isn't here, or the machine is too small for it."""
+        """Raise `UsageError` where Ceph, room for it, or the network it needs can't be had."""
         binaries.find()
+        self.slowing.way()
         room.check(self.osds + 1, self.objectstore)
 
     def layout(self) -> dict[str, Any]:
@@ -186,8 +206,10 @@ class Ceph(Local):
             raise UsageError(
                 f"{temporary} is too long a path for Ceph's sockets: set TMPDIR to a shorter one"
             )
-        self._order(run_dir, files, place=str(temporary / "ceph"), **more)
-        return command(run_dir)
+        way = self.slowing.way()
+        user = way and way.user
+        self._order(run_dir, files, place=str(temporary / "ceph"), user=user, **more)
+        return way.begin(command(run_dir)) if way else command(run_dir)
 
     def _order(self, run_dir: Path, files: Sequence[str], **more: Any) -> None:
         told = asdict(self) | {"path": str(self.path)}

@@ -25,6 +25,7 @@ from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.counting import Counting, differences
 from piotutor.storage.ceph.files import Files, Layout
 from piotutor.storage.ceph.reach import MDS, Reach
+from piotutor.storage.ceph.slow import Slowed
 
 READY, ERROR = "storage-ready.json", "storage-error.json"
 TICK = 0.1
@@ -48,6 +49,7 @@ class Service:
         self.standing = bool(orders.get("standing"))
         self.storage = Ceph(**orders["storage"])
         self.cluster: Cluster | None = None
+        self.slowed = Slowed(self.storage.slowing, None if self.home else orders["user"])
 
     def run(self) -> None:
         """Do all of it; any error is the run's problem."""
@@ -95,7 +97,7 @@ class Service:
 
     def _made(self) -> dict[str, Any]:
         """Say what there is to know of a Ceph of our own, whoever uses it."""
-        return {"env": {}, "argv_prefix": [], "environment": {}}
+        return {"env": {}, "argv_prefix": self.slowed.enter, "environment": self.slowed.about}
 
     def _repetitions(self) -> int:
         """Return how often the files are written anew."""
@@ -115,6 +117,7 @@ class Service:
             yield Reach(Path(told["place"]), self.storage.osds, found)
             return
         with started(self._config(found), found) as self.cluster:
+            self.slowed.wait_before_requests(self.cluster.reach)
             yield self.cluster.reach
 
     def _config(self, found: binaries.Binaries) -> Config:
@@ -126,6 +129,7 @@ class Service:
             memory=storage.memory,
             code=storage.chunks if storage.pool == "ec" else None,
             chunk=storage.chunk,
+            addresses=self.slowed.addresses,
             plugins=found.plugins(),
         )
 

@@ -12,6 +12,8 @@ from typing import Any
 from piotutor.capture import UnavailableError
 from piotutor.errors import UsageError
 from piotutor.storage import namespaces, options
+from piotutor.storage.ceph.reach import Reach
+from piotutor.storage.namespaces import Network, Way, address
 from piotutor.units import compact_size, format_rate, format_seconds
 
 LEAST = 256 << 10
@@ -59,12 +61,12 @@ class Delay:
         return f"{self.seconds:g}" + ("" if self.osd is None else f"@{self.osd}")
 
 
-def slow(value: Any) -> str:
+def read_slow(value: Any) -> str:
     """Read one server's own rate, as an option."""
     return str(Slow.of(str(value)))
 
 
-def delay(value: Any) -> str:
+def read_delay(value: Any) -> str:
     """Read a delay, as an option."""
     return str(Delay.of(str(value)))
 
@@ -119,7 +121,7 @@ class Slowing:
         one = self.delay.osd
         return dict.fromkeys(range(self.osds) if one is None else [one], self.delay.seconds)
 
-    def way(self) -> namespaces.Way | None:
+    def way(self) -> Way | None:
         """Find how the network is made that the rates need; None where there are none.
 
         Raises
@@ -136,6 +138,45 @@ class Slowing:
                 f"rate and slow need a network of one's own, which can't be had here: {why}; "
                 "delay=0.02@1 slows a server without one"
             ) from None
+
+
+class Slowed:
+    """The slowed servers of a Ceph of one's own, as seen from its service.
+
+    Parameters
+    ----------
+    slowing : Slowing
+        How they are to be.
+    user : bool, optional
+        The way in which this process got its own network; None where it needed none.
+    """
+
+    def __init__(self, slowing: Slowing, user: bool | None) -> None:
+        self._osds, self._delays = slowing.osds, slowing.delays
+        self.network = None if user is None else Network(Way(user), slowing.rates)
+
+    @property
+    def addresses(self) -> dict[int, str]:
+        """Address of each server that has one of its own."""
+        return {osd: address(osd) for osd in range(self._osds)} if self.network else {}
+
+    @property
+    def enter(self) -> list[str]:
+        """Words before a program's that is to reach them."""
+        return self.network.enter if self.network else []
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a run's ``environment`` says of it."""
+        text = told(self.network.rates if self.network else {}, self._delays, self._osds)
+        return {"slowed": text} if text else {}
+
+    def wait_before_requests(self, reach: Reach) -> None:
+        """Have the servers do so that are to be delayed."""
+        for osd, seconds in self._delays.items():
+            for name, value in (("duration", f"{seconds:g}"), ("probability", "1")):
+                setting = f"osd_debug_inject_dispatch_delay_{name}"
+                reach.ask(f"osd.{osd}", "config set", var=setting, val=[value])
 
 
 def told(rates: Mapping[int, int], delays: Mapping[int, float], osds: int) -> str:
