@@ -227,8 +227,9 @@ def _job(
         "run_dir": str(run_dir),
         "seed": 1 + secrets.randbelow(1 << 30),
         "trace_max_bytes": room,
-        "exclusive": workload.write and not options.home.routed,  # there they are made before
+        "exclusive": workload.write and not options.home.routed,
         "routed": options.home.routed,
+        "ready_made": options.home.routed,
         "fail": options.fault,
     }
 
@@ -250,7 +251,9 @@ def _room(path: Path, workload: Workload, home: Storage) -> Path:
         raise UsageError(f"{path.parent} {problem}: name a directory that does")
     if home.capacity is None:
         limits.check_space(path.parent, need)
-    elif need > home.capacity:
+        return path
+    need *= workload.repetitions  # there each repetition's files stay
+    if need > home.capacity:
         raise UsageError(
             f"the files need {format_size(need)}, storage {home} has {format_size(home.capacity)} "
             "for them (use smaller blocks or fewer segments)"
