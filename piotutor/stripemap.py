@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,16 @@ TARGET_WORDS = {
 def target_word(system: str | None) -> str:
     """Return what a file system calls a target: an OSD, an OST, a disk."""
     return TARGET_WORDS.get((system or "").lower(), "target")
+
+
+class Stripes(NamedTuple):
+    """The stripes of a file in their order: where each is in the file, and in its object."""
+
+    offset: Ints
+    length: Ints
+    target: npt.NDArray[Any]
+    object: Ints
+    object_offset: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +129,14 @@ class StripeMap:
         if wanted.size and (wanted.min() < 0 or wanted.max() >= self.size):
             raise UsageError(f"offset: the map has bytes from 0 to {self.size - 1}")
         return np.asarray(self.target[np.searchsorted(self.offset, wanted, side="right") - 1])
+
+    @cached_property
+    def stripes(self) -> Stripes:
+        """The stripes: extents cut where the layout's units end, with their place in objects."""
+        pieces = layouts.place(self.layout, self.offset, self.length)
+        offset = self.layout.get(pieces.object, pieces.object_offset)
+        target = self.target[pieces.source]
+        return Stripes(offset, pieces.length, target, pieces.object, pieces.object_offset)
 
     def bytes_by_target(self) -> dict[Target, int]:
         """Return how many of the file's bytes lie on each target that has any."""
