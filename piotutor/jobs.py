@@ -15,7 +15,7 @@ from pathlib import Path
 from piotutor import preparation, results, rundir
 from piotutor.launch import guard
 from piotutor.results import Run
-from piotutor.trace import Follower
+from piotutor.trace import Follower, clocks
 from piotutor.workload import Workload
 
 LOOK = 0.02
@@ -60,12 +60,18 @@ class Job:
     @cached_property
     def follower(self) -> Follower:
         """The trace while it grows: what ranks and sampler record; of another program all."""
-        return Follower(self.run_dir / "trace", _OURS if self.workload else ("*.piot",))
+        names = _OURS if self.workload else ("*.piot",)
+        return Follower(self.run_dir / "trace", names, several=self._several)
 
     @cached_property
     def deep_follower(self) -> Follower:
         """The trace of all layers while it grows."""
-        return Follower(self.run_dir / "trace")
+        return Follower(self.run_dir / "trace", several=self._several)
+
+    @property
+    def _several(self) -> bool:
+        """Whether the ranks may be on several hosts, and say so beside their traces."""
+        return self.workload is not None and clocks.ASKED in self._orders.env
 
     @property
     def output(self) -> list[str]:

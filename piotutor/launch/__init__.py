@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from piotutor import lookup
 from piotutor.errors import UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LAUNCHERS = {
     "local": "piotutor.launch.local:Local",
+    "hosts": "piotutor.launch.hosts:Hosts",
     "slurm": "piotutor.launch.slurm:Slurm",
 }
 """Name of the launcher to where its class stands."""
@@ -31,6 +32,8 @@ DEFAULT = "PIOTUTOR_LAUNCHER"
 
 class Launcher(Protocol):
     """Makes the command line that starts ranks; starts nothing itself."""
+
+    name: ClassVar[str]
 
     @property
     def library(self) -> str:

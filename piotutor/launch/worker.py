@@ -26,6 +26,7 @@ from piotutor.kernels.base import Comm, SerialComm
 from piotutor.kernels.benchmark import Outcome, run_rank
 from piotutor.kernels.job import Job, read_job
 from piotutor.launch.pingpong import compare
+from piotutor.trace import clocks
 from piotutor.trace.clocks import Clocks
 from piotutor.trace.writer import TraceWriter
 
@@ -97,8 +98,8 @@ def _compare_clocks(nodes: Clocks, job: Job, comm: Comm) -> Clocks:
     """Read the hosts' clocks once more, where there are several, and note it beside the traces."""
     if len(nodes.clients) > 1:
         nodes = compare(nodes, comm)
-        if comm.rank == 0:
-            nodes.write(job.run_dir / "trace")
+    if comm.rank == 0 and (len(nodes.clients) > 1 or clocks.ASKED in os.environ):
+        nodes.write(job.run_dir / "trace")
     return nodes
 
 

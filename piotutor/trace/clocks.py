@@ -28,6 +28,8 @@ from piotutor.trace.record import TraceError
 
 FILE = "clocks.json"
 """Its name, in the directory of the trace files."""
+ASKED = "PIOTUTOR_CLOCKS"
+"""A variable of ranks that may be on several hosts: the file is written in any case."""
 _FORMAT = 1
 _FIELDS = ("at", "offset", "uncertainty")
 _SAME_CLOCK = 5_000_000  # ns; clocks whose starts differ by less are taken to be one

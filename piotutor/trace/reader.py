@@ -312,7 +312,7 @@ def _merge(
         meta = {**source.notes, **meta}
     records = _sort(parts[0][1] if len(parts) == 1 else np.concatenate([r for _, r in parts]))
     dropped = sum(int(source.header["dropped"]) for source, _ in parts)
-    if hosts is not None:
+    if hosts is not None and len(hosts.clients) > 1:
         meta["clocks"] = hosts.to_dict()
     return Trace(records, list(names), dropped, words.pop(), meta)
 

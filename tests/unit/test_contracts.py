@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from piotutor.launch.hosts import Hosts
 from piotutor.launch.local import Local
 from piotutor.testing.launchers import LauncherSuite
 from piotutor.testing.storages import StorageSuite
@@ -33,3 +34,10 @@ class TestLocalLauncher(LauncherSuite):
 
     def make(self):
         return Local(mpiexec="/opt/mpi/bin/mpiexec", family="mpich", python="/venv/bin/python")
+
+
+class TestHostsLauncher(LauncherSuite):
+    name = "hosts"
+
+    def make(self):
+        return Hosts(names="a+b", local=TestLocalLauncher().make())
