@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ class Ready:
     def read(cls, run_dir: Path) -> Ready | None:
         """Read it from a run directory; None if it isn't there (yet), ValueError if damaged."""
         try:
-            return cls(**json.loads((run_dir / READY).read_text()))
+            told = cls(**json.loads((run_dir / READY).read_text()))
+            words = [*dict(told.env).items(), told.argv_prefix]
+            if not all(isinstance(word, str) for pair in words for word in pair):
+                raise ValueError(f"{words} aren't words")
+            return replace(told, environment=dict(told.environment))
         except FileNotFoundError:
             return None
         except (OSError, TypeError) as error:
