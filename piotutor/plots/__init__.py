@@ -19,8 +19,12 @@ from piotutor.plots import (
     latency,
     pattern_map,
     prediction,
+    ribbon,
+    stripe_access,
     style,
     tank,
+    target_bars,
+    targets,
     throughput,
     timeline,
     verdicts,
@@ -39,8 +43,12 @@ __all__ = [
     "latency",
     "pattern_map",
     "prediction",
+    "ribbon",
+    "stripe_access",
     "style",
     "tank",
+    "target_bars",
+    "targets",
     "throughput",
     "timeline",
     "verdicts",
@@ -64,6 +72,19 @@ KINDS = {
     "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
     "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
     "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
+    "ribbon": Kind(ribbon.ribbon_data, ribbon.plot_ribbon, ribbon.ribbon_alt),
+    "targets": Kind(targets.targets_data, targets.plot_targets, targets.targets_alt),
+    "target_totals": Kind(
+        target_bars.target_totals_data,
+        target_bars.plot_target_totals,
+        target_bars.target_totals_alt,
+    ),
+    "straggler": Kind(
+        target_bars.straggler_data, target_bars.plot_straggler, target_bars.straggler_alt
+    ),
+    "stripe_map": Kind(
+        stripe_access.stripe_map_data, stripe_access.plot_stripe_map, stripe_access.stripe_map_alt
+    ),
     "verdicts": Kind(verdicts.verdicts_data, verdicts.plot_verdicts, verdicts.verdicts_alt),
 }
 
@@ -75,7 +96,8 @@ def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: An
     ----------
     trace : Trace
     kind : str
-        ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank``, ``descent`` or
+        One of `KINDS`: ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank``,
+        ``descent``, ``ribbon``, ``targets``, ``target_totals``, ``straggler``, ``stripe_map`` or
         ``verdicts``.
     style : Style, optional
         Sizes of type and lines.
