@@ -147,6 +147,8 @@ class Config:
         return {
             "log_file": "",
             "admin_socket": "",
+            "client_check_pool_perm": "false",  # it tries on the file's first object: that counts
+            "client_readahead_min": 0,  # none: the servers read what was asked for
             "client_oc_size": 16 * MIB,
             "client_oc_max_dirty": 8 * MIB,
             "client_oc_target_dirty": MIB,  # else it flushes one object, so one server, at a time

@@ -61,7 +61,7 @@ class Counting:
 
     def __init__(self, reach: Reach, path: Path) -> None:
         self._reach = reach
-        self._before = self._look()
+        self._before = self._rest()
         self._since = time.monotonic_ns()
         self._writer = TraceWriter(path, rank=-1, writer="servers", notes={"system": "ceph"})
         self._over = threading.Event()
@@ -73,6 +73,12 @@ class Counting:
         """Wait until the servers are at rest, take the last records, and close the file."""
         self._over.set()
         self._thread.join()
+        self._rest()
+        self._record()
+        self._writer.close()
+
+    def _rest(self) -> list[Counts]:
+        """Wait until nothing changes any more, but not for ever; return the counts."""
         deadline, last = time.monotonic() + PATIENCE, self._look()
         while time.monotonic() < deadline:
             time.sleep(QUIET)
@@ -80,8 +86,7 @@ class Counting:
             if now == last:
                 break
             last = now
-        self._record()
-        self._writer.close()
+        return last
 
     def _follow(self) -> None:
         with suppress(CephError):  # a dead OSD ends the run elsewhere

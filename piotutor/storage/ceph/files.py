@@ -77,25 +77,28 @@ class Files:
                 self._make(f"{name}.{later}", index, deadline, f"{NEXT}/{name}.{later}")
 
     def _make(self, name: str, index: int, deadline: float, shown: str) -> None:
-        """Make one file, and show it under a second name."""
-        self._draw(f"{self.kept}/{name}", index, deadline)
+        """Draw a file, keep it, and show it under a second name."""
+        drawn = self._draw(f"{self.kept}/{name}", index, deadline)
+        self.client.rename(drawn, f"{self.kept}/{name}")
         self.client.link(f"{self.kept}/{name}", f"{self.root}/{shown}")
 
-    def _draw(self, path: str, index: int, deadline: float) -> None:
-        """Make one file; keep the last of all tries if none is as wished."""
+    def _draw(self, path: str, index: int, deadline: float) -> str:
+        """Make files until one lies as wished; return its path, or that of the last try.
+
+        The others stay, empty, since removing them would count, too.
+        """
         count = min(self.layout.stripe_count, self.osds)
         first = index * count % self.osds if count < self.osds else None
-        for _ in range(TRIES):
-            self.client.make_file(path)
-            found = self._servers(path)
+        for number in range(TRIES):
+            tried = f"{path}~{number}"
+            self.client.make_file(tried)
+            found = self._servers(tried)
             if len(set(found)) == count and first in (None, found[0]):
-                return
+                return tried
             if time.monotonic() > deadline:
                 break
-            self.client.unlink(path)
-        else:
-            self.client.make_file(path)
-        self.notes.append(f"{Path(path).name}: its objects share servers")
+        self.notes.append(f"{Path(path).name}: some of its objects share a server")
+        return tried
 
     def _servers(self, path: str) -> list[int]:
         """Return the first server of each object of the first set."""
