@@ -211,6 +211,7 @@ def collect(directory: Path) -> Run:
     if captured["how"] == "preload" and not workload and not metrics.layers(trace):
         captured["notes"].append(_UNSEEN)
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
+    environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
     result = {
         "provenance": "measured",
         "status": status,

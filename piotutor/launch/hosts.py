@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from piotutor.errors import UsageError
 from piotutor.launch import processes
@@ -72,11 +72,15 @@ class Hosts:
 
     Attributes
     ----------
+    name
+        Its name in `piotutor.launch.LAUNCHERS`.
     names, file, remote, address, wait
         See their descriptions.
     local
         The MPI of this Python.
     """
+
+    name: ClassVar[str] = "hosts"
 
     names: tuple[str, ...] = option((), read_names, "the hosts, as in a+b; the first has rank 0")
     file: tuple[str, ...] = option((), read_file, "a file that lists the hosts, one a line")

@@ -1,0 +1,78 @@
+"""Ranks on two hosts of this machine (in namespaces), whose clocks are hours apart."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from piotutor import Workload, runner
+from piotutor.errors import UsageError
+from piotutor.launch.hosts import Hosts
+from piotutor.testing import namespaces
+from piotutor.trace import Layer, Op, Trace, clocks
+
+pytestmark = pytest.mark.mpi
+AHEAD = 5000
+COLLECTIVE = Workload(
+    api="MPIIO",
+    num_tasks=4,
+    tasks_per_node=2,
+    collective=True,
+    transfer_size=16384,
+    block_size=16384,
+    segment_count=8,
+    write=True,
+    read=True,
+    verify_read=True,
+    hints={"cb_nodes": "2", "romio_cb_write": "enable"},
+)
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory):
+    """Two hosts, h1 and h2; the second one's clock is ahead."""
+    try:
+        with namespaces.Hosts(
+            tmp_path_factory.mktemp("hosts"), ["h1", "h2"], {"h2": AHEAD}
+        ) as made:
+            yield made
+    except namespaces.UnavailableError as why:
+        pytest.skip(str(why))
+
+
+@pytest.fixture
+def launcher(hosts, mpi, monkeypatch):
+    """Start ranks there, over the hosts' own network."""
+    for name, value in namespaces.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    local = dataclasses.replace(mpi, mpiexec=hosts.mpiexec(mpi.mpiexec))
+    return Hosts(names="h1+h2", remote=str(hosts.remote), address=hosts.address, local=local)
+
+
+def test_two_aggregators_on_two_hosts(launcher, spotless):
+    run = runner.run_sync(COLLECTIVE, launcher=launcher)
+    assert run.result["verified_bytes"] == COLLECTIVE.total_bytes
+    records = run.trace.records
+    ranks = {int(record["rank"]): int(record["client"]) for record in records}
+    assert {rank: ranks[rank] for rank in range(4)} == {0: 0, 1: 0, 2: 1, 3: 1}
+    below = run.trace.select(layer=Layer.POSIX, op=Op.WRITE).records
+    assert sorted(np.unique(below["client"])) == [0, 1]
+    assert len(np.unique(below["rank"])) == 2
+    assert below["length"].sum() == COLLECTIVE.total_bytes
+
+
+def test_the_clocks_of_the_hosts_are_brought_to_one(launcher, spotless):
+    run = runner.run_sync(COLLECTIVE, launcher=launcher)
+    told = run.environment["clocks"]
+    assert [told[client]["host"] for client in ("0", "1")] == ["h1", "h2"]
+    assert abs(told["1"]["offset_ns"] - AHEAD * 10**9) < 10**8  # the hosts' clocks are ours, moved
+    assert 0 < told["1"]["uncertainty_ns"] < 10**8
+    known = clocks.load(run.dir / "trace")
+    assert len(known.clients[1].readings) == 2
+    for layer in (Layer.APP, Layer.POSIX):
+        first, last = run.trace.span(run.trace.where(layer=layer))
+        assert last - first < AHEAD * 10**9 / 100
+    raw = Trace.load(run.dir / "trace" / "rank-00003.piot")  # beside the clocks: corrected, too
+    assert abs(int(raw.records["start"][0]) - int(run.trace.records["start"][0])) < AHEAD * 10**7
