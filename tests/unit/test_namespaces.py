@@ -20,7 +20,7 @@ SIZE = 1 << 20
 # A process in a network of its own: it does what each line says, and answers in one.
 HOLDER = """
 import json, sys
-from piotutor.storage.namespaces import Network, Way, _run, shown_argv
+from piotutor.storage.namespaces import Network, Way, _run, passed, shown_argv
 rates = {int(server): rate for server, rate in json.loads(sys.argv[2]).items()}
 network = Network(Way(sys.argv[1] == "True"), rates)
 print(json.dumps(network.enter), flush=True)
@@ -180,7 +180,7 @@ def test_what_passes_each_server_is_counted_by_its_class(way):
     places = [namespaces.address(server) for server in (0, 2, 2, 3)]
     with held(way, {0: 1 << 28, 1: 1 << 28, 2: 1 << 28}) as network:
         network.run("-c", SEND, *places)
-        first, second, third = dict(network.do("list(network.passed().items())")).values()
+        first, second, third = dict(network.do("list(passed().items())")).values()
     assert SIZE <= first < 1.2 * SIZE
     assert second == 0
     assert 2 * SIZE <= third < 2.4 * SIZE
@@ -189,10 +189,10 @@ def test_what_passes_each_server_is_counted_by_its_class(way):
 def test_a_rate_is_changed_while_it_counts_on(way):
     with held(way, {0: 1 << 28}) as network:
         network.run("-c", SEND, namespaces.address(0))
-        before = network.do("network.passed()[0]")
+        before = network.do("passed()[0]")
         network.do(f"[network.limit(0, {1 << 27}), network.limit(1, {1 << 26})]")
         assert network.do("network.rates") == {"0": 1 << 27, "1": 1 << 26}
-        assert network.do("network.passed()[0]") >= before >= SIZE
+        assert network.do("passed()[0]") >= before >= SIZE
         shown = network.do("_run(shown_argv())")
         assert "rate 1073Mbit" in shown and "rate 536" in shown
 

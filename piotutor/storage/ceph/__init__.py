@@ -9,13 +9,14 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from piotutor import lookup
-from piotutor.errors import UsageError
+from piotutor.errors import PiotutorError, UsageError
 from piotutor.storage import options
 from piotutor.storage.ceph import binaries, room
 from piotutor.storage.ceph.slow import Delay, Slow, Slowing, read_delay, read_slow
@@ -25,6 +26,10 @@ from piotutor.units import format_size
 
 ORDERS = "storage.json"
 """The service's orders, in the run directory."""
+CHANGE = "slow.json"
+"""A new rate of a server, in the run directory of a Ceph that stands, until it is obeyed."""
+PATIENCE = 5.0
+PAUSE = 0.02
 UNIT = 1 << 16
 """Ceph's stripe units are multiples of this."""
 OBJECT = 1 << 28
@@ -248,6 +253,35 @@ class Standing(Ceph):
         if wrong:
             raise UsageError(f"{wrong[0]} is settled while Ceph stands: stop it, and start another")
         return replace(self, **layout)
+
+    def slow_down(self, osd: int, rate: int | str) -> None:
+        """Give one of its servers another rate, at once: what is under way feels it too.
+
+        Parameters
+        ----------
+        osd : int
+            The server.
+        rate : int or str
+            Bytes/s, such as ``"5m"``; more than it had makes it faster.
+
+        Raises
+        ------
+        UsageError
+            There is no such server, or it stands in no network of its own.
+        PiotutorError
+            It gives no answer.
+        """
+        Slowing(self.osds, slow=Slow(osd, options.size(rate)))
+        if not self.enter:
+            raise UsageError("its servers can't be slowed: start it with rate=..., such as 100m")
+        asked = self.home / CHANGE
+        asked.with_suffix(".part").write_text(json.dumps([osd, options.size(rate)]))
+        asked.with_suffix(".part").replace(asked)
+        last = time.monotonic() + PATIENCE
+        while asked.exists():
+            if time.monotonic() > last:
+                raise PiotutorError(f"this Ceph gave no answer in {PATIENCE:g} s")
+            time.sleep(PAUSE)
 
     def need(self) -> None:
         """Raise `UsageError` if it doesn't stand any more."""

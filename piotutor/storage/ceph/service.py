@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from piotutor.errors import PiotutorError
-from piotutor.storage.ceph import ORDERS, POOL, Ceph, binaries
+from piotutor.storage.ceph import CHANGE, ORDERS, POOL, Ceph, binaries, slow
 from piotutor.storage.ceph.cluster import Cluster, started
 from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.counting import Counting, differences
@@ -53,6 +53,7 @@ class Service:
 
     def run(self) -> None:
         """Do all of it; any error is the run's problem."""
+        self.slowed.begin()
         with self._reach() as reach:
             if self.standing:
                 _write(self.run_dir / READY, self._made())
@@ -69,13 +70,15 @@ class Service:
     def _beside(self, reach: Reach, files: Files) -> None:
         """Let the ranks go, and record until they are done."""
         reach.ask(MDS, "flush journal")
-        before = reach.counters(MDS)
+        before, passed = reach.counters(MDS), self._passed()
         counting = Counting(reach, self.run_dir / "trace/servers.piot")
         _write(self.run_dir / READY, self._ready(reach, files))
         self._wait()
         counting.finish()
         _write(self.run_dir / "map.json", files.map())
         _write(self.run_dir / "mds.json", differences(before, reach.counters(MDS)))
+        rises = {osd: now - passed.get(osd, 0) for osd, now in self._passed().items()}
+        _write(self.run_dir / "network.json", {"passed": rises})
 
     def _ready(self, reach: Reach, files: Files) -> dict[str, Any]:
         shadow = self.place / "shadow"
@@ -87,7 +90,7 @@ class Service:
             "PIOTUTOR_ROUTE_SHADOW": str(shadow),
             "PIOTUTOR_ROUTE_LIBRARY": reach.binaries.libraries["libcephfs.so.2"],
         }
-        made = json.loads((self.home / READY).read_text()) if self.home else self._made()
+        made = self._made()
         about = {"layout": self.storage.layout(), "storage_notes": files.notes}
         return {
             "env": {**env, **reach.binaries.env},
@@ -96,8 +99,22 @@ class Service:
         }
 
     def _made(self) -> dict[str, Any]:
-        """Say what there is to know of a Ceph of our own, whoever uses it."""
+        """Say what there is to know of a Ceph, whoever uses it."""
+        if self.home:
+            return dict(json.loads((self.home / READY).read_text()))
         return {"env": {}, "argv_prefix": self.slowed.enter, "environment": self.slowed.about}
+
+    def _passed(self) -> dict[int, int]:
+        """Return the bytes that have gone to and from each limited server so far."""
+        return slow.passed() if self._made()["argv_prefix"] else {}
+
+    def _change(self) -> None:
+        """Give a server another rate, if that is asked for."""
+        asked = self.run_dir / CHANGE
+        if asked.exists():
+            self.slowed.limit(*json.loads(asked.read_text()))
+            _write(self.run_dir / READY, self._made())
+            asked.unlink()
 
     def _repetitions(self) -> int:
         """Return how often the files are written anew."""
@@ -150,6 +167,7 @@ class Service:
 
     def _told(self) -> bool:
         """Wait a little; say whether a line or the end of the input asked for the end."""
+        self._change()
         ready, _, _ = select.select([] if self.standing else [0], [], [], TICK)
         return bool(ready) and _asks_for_end(os.read(0, 4096))
 

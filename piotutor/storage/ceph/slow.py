@@ -5,12 +5,13 @@ By a rate for each in a network of one's own, or by Ceph's own delay where there
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from piotutor.capture import UnavailableError
-from piotutor.errors import UsageError
+from piotutor.errors import PiotutorError, UsageError
 from piotutor.storage import namespaces, options
 from piotutor.storage.ceph.reach import Reach
 from piotutor.storage.namespaces import Network, Way, address
@@ -152,13 +153,19 @@ class Slowed:
     """
 
     def __init__(self, slowing: Slowing, user: bool | None) -> None:
-        self._osds, self._delays = slowing.osds, slowing.delays
-        self.network = None if user is None else Network(Way(user), slowing.rates)
+        self._slowing, self._user = slowing, user
+        self.network: Network | None = None
+
+    def begin(self) -> None:
+        """Make this process's own network ready, if there is one."""
+        if self._user is not None:
+            with _told_plainly():
+                self.network = Network(Way(self._user), self._slowing.rates)
 
     @property
     def addresses(self) -> dict[int, str]:
         """Address of each server that has one of its own."""
-        return {osd: address(osd) for osd in range(self._osds)} if self.network else {}
+        return {osd: address(osd) for osd in range(self._slowing.osds)} if self.network else {}
 
     @property
     def enter(self) -> list[str]:
@@ -168,15 +175,36 @@ class Slowed:
     @property
     def about(self) -> dict[str, str]:
         """What a run's ``environment`` says of it."""
-        text = told(self.network.rates if self.network else {}, self._delays, self._osds)
+        rates = self.network.rates if self.network else {}
+        text = told(rates, self._slowing.delays, self._slowing.osds)
         return {"slowed": text} if text else {}
+
+    def limit(self, osd: int, rate: int) -> None:
+        """Give a server another rate."""
+        if self.network:
+            with _told_plainly():
+                self.network.limit(osd, rate)
 
     def wait_before_requests(self, reach: Reach) -> None:
         """Have the servers do so that are to be delayed."""
-        for osd, seconds in self._delays.items():
+        for osd, seconds in self._slowing.delays.items():
             for name, value in (("duration", f"{seconds:g}"), ("probability", "1")):
                 setting = f"osd_debug_inject_dispatch_delay_{name}"
                 reach.ask(f"osd.{osd}", "config set", var=setting, val=[value])
+
+
+def passed() -> dict[int, int]:
+    """Return `namespaces.passed`; PiotutorError where it can't be told."""
+    with _told_plainly():
+        return namespaces.passed()
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except UnavailableError as why:
+        raise PiotutorError(f"servers can't be slowed: {why}") from None
 
 
 def told(rates: Mapping[int, int], delays: Mapping[int, float], osds: int) -> str:
