@@ -8,14 +8,14 @@ dealt out by it; `TargetWork.how` then says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from piotutor import layout as layouts
-from piotutor.metrics import TRANSFERS, distinct, phases, sum_by, transfers
+from piotutor.metrics import TRANSFERS, PhaseResult, distinct, phases, sum_by, top_layer, transfers
 from piotutor.stripemap import StripeMap, maps_of, target_word
 from piotutor.trace import Flag, Layer, Op, Trace
 
@@ -57,6 +57,17 @@ class Totals(NamedTuple):
         return np.asarray(self.first <= self.last)
 
 
+def _together(one: Totals, other: Totals) -> Totals:
+    unknown = (one.took < 0) | (other.took < 0)
+    return Totals(
+        one.operations + other.operations,
+        one.bytes + other.bytes,
+        np.where(unknown, -1, one.took + other.took),
+        np.minimum(one.first, other.first),
+        np.maximum(one.last, other.last),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class TargetWork:
     """What targets did over time.
@@ -74,6 +85,8 @@ class TargetWork:
         counters; 0 where single transfers are known.
     parts : callable
         Of an op (``write``, ``read``, None for both) makes an iterator of `Part`.
+    known : dict
+        Totals that were summed up already.
     """
 
     targets: np.ndarray
@@ -81,6 +94,7 @@ class TargetWork:
     how: str
     look: int
     parts: Callable[[str | None], Iterator[Part]]
+    known: dict[str | None, Totals] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -98,6 +112,13 @@ class TargetWork:
 
     def totals(self, op: str | None = None) -> Totals:
         """Sum up what each target did: all, or only what was written or read."""
+        if op not in self.known:
+            self.known[op] = self._totals(op)
+        return self.known[op]
+
+    def _totals(self, op: str | None) -> Totals:
+        if op is None and self.how != COUNTERS:
+            return _together(self.totals("write"), self.totals("read"))
         n = len(self.targets)
         operations, moved, took = (np.zeros(n, np.int64) for _ in range(3))
         first, last = np.full(n, _NEVER), np.full(n, -_NEVER)
@@ -107,9 +128,9 @@ class TargetWork:
             took += sum_by(part.row, np.maximum(part.took, 0), n)
             if len(part.took) and part.took.min() < 0:
                 took[:] = -_NEVER
-            some = part.bytes > 0
-            np.minimum.at(first, part.row[some], part.start[some])
-            np.maximum.at(last, part.row[some], part.end[some])
+            some = part if part.bytes.all() else Part(*(c[part.bytes > 0] for c in part))
+            np.minimum.at(first, some.row, some.start)
+            np.maximum.at(last, some.row, some.end)
         return Totals(operations, moved, np.maximum(took, -1), first, last)
 
 
@@ -226,13 +247,9 @@ def file_of(trace: Trace, one: StripeMap) -> int | None:
     return 0 if len(names) == 1 and not one.name else None
 
 
-def ended(trace: Trace, op: str, after: int) -> int:
-    """Return when the ranks were done with what they wrote, or read (ns): of the phase under way.
-
-    -1 where they were done before `after`, or no phase is of this kind.
-    """
-    ends = [phase.end for phase in phases(trace) if phase.op == op and phase.end >= after]
-    return min(ends, default=-1)
+def rank_phases(trace: Trace) -> list[PhaseResult]:
+    """Return the ranks' write and read phases; none where only servers were seen."""
+    return phases(trace) if top_layer(trace) < Layer.BLOCK else []
 
 
 def imbalance(values: np.ndarray) -> float:
@@ -269,11 +286,20 @@ LATE = 0.1
 """Share of the time by which a straggler is done later than all others."""
 
 
-def straggler(trace: Trace, work: TargetWork, op: str) -> Straggler | None:
+def straggler(work: TargetWork, op: str, ranks: Iterable[PhaseResult]) -> Straggler | None:
     """Find the target that kept a run waiting; None where no single one stands out.
 
     It must be later than all others by a tenth of the time, and by more than two looks at the
     counters can lie apart.
+
+    Parameters
+    ----------
+    work : TargetWork
+        What targets did.
+    op : str
+        ``write`` or ``read``.
+    ranks : iterable of PhaseResult
+        The ranks' phases: did they end after it?
     """
     totals = work.totals(op)
     rows = np.flatnonzero(totals.working)
@@ -286,6 +312,7 @@ def straggler(trace: Trace, work: TargetWork, op: str) -> Straggler | None:
     if late - next_ <= max(work.look, LATE * late):
         return None
     row = int(rows[order[-1]])
-    end = ended(trace, op, int(totals.last[row]) - work.look)
     spread = (next_ - int(done[order[0]])) / 1e9
-    return Straggler(row, late / 1e9, next_ / 1e9, spread, end > began + next_ + work.look)
+    close = int(totals.last[row]) - work.look
+    waited = any(phase.op == op and phase.start < close <= phase.end for phase in ranks)
+    return Straggler(row, late / 1e9, next_ / 1e9, spread, waited)

@@ -210,7 +210,9 @@ def straggler_data(trace: Trace, *, op: str | None = None) -> StragglerData:
         return StragglerData(op or "write", None, None, None, None, badge(trace))
     op = op or ("write" if work.totals("write").working.any() else "read")
     totals = work.totals(op)
-    return StragglerData(op, work, totals, work.totals(), straggler(trace, work, op), badge(trace))
+    return StragglerData(
+        op, work, totals, work.totals(), straggler(work, op, phases(trace)), badge(trace)
+    )
 
 
 def straggler_finding(data: StragglerData) -> str:

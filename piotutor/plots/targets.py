@@ -11,8 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from piotutor.errors import UsageError
-from piotutor.metrics import PhaseResult, phases
-from piotutor.metrics_targets import Straggler, TargetWork, Totals, straggler, target_work
+from piotutor.metrics import PhaseResult
+from piotutor.metrics_targets import (
+    Part,
+    Straggler,
+    TargetWork,
+    Totals,
+    rank_phases,
+    straggler,
+    target_work,
+)
 from piotutor.plots import bins
 from piotutor.plots.style import INK, Recipe, Style, badge, byte_axis, empty, scaled, time_axis
 from piotutor.plots.target_words import NOBODY, late_words, readable, share_words, slow_words
@@ -86,7 +94,7 @@ def targets_data(
     if what not in WHAT or op not in (None, "write", "read"):
         raise UsageError(f"what={what!r}, op={op!r}: give bytes or operations; write, read or None")
     work = target_work(trace)
-    found = phases(trace)
+    found = rank_phases(trace)
     nothing = TargetsData(
         np.array([0.0, 1.0]), what, op, np.zeros((0, 1)), None, None, None, found, 0, badge(trace)
     )
@@ -97,12 +105,13 @@ def targets_data(
     span = ended - began
 
     def parts() -> Iterator[bins.Amounts]:
+        scale = steps / span
         for part in work.parts(op):
             amount = part.bytes if what == "bytes" else part.operations
             some = (amount > 0) & (part.end >= began)
-            scaled = ((np.maximum(t, began) - began) * (steps / span) for t in part[1:3])
-            start, end = (np.minimum(edge, steps) for edge in scaled)
-            yield bins.Amounts(*(column[some] for column in (part.row, start, end, amount)))
+            kept = part if some.all() else Part(*(column[some] for column in part))
+            start, end = ((np.clip(t, began, ended) - began) * scale for t in kept[1:3])
+            yield bins.Amounts(kept.row, start, end, amount[some])
 
     rate = bins.spread(parts(), (len(work.targets), steps)) / (span / steps / 1e9)
     return replace(
@@ -111,7 +120,7 @@ def targets_data(
         rate=np.maximum(rate, 0),
         work=work,
         totals=totals,
-        late=straggler(trace, work, op or _op(work)),
+        late=straggler(work, op or _op(work), found),
         began=began,
     )
 
