@@ -9,13 +9,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Define a wrapper: its type, name, parameters, arguments; when it is `ours`, and what then. */
-#define PASS(type, name, parameters, arguments, ours, instead) \
-    UNDER(type, name, parameters, arguments, ours, instead) \
-    EXPORT type name parameters \
-    { \
-        return under_##name arguments; \
-    }
 #define ON_FD(type, name, parameters, arguments) \
     PASS(type, name, parameters, arguments, routed(fd), route_##name arguments)
 #define ON_NAME(type, name, parameters, arguments) \
@@ -148,11 +141,15 @@ REFUSE(mknod, (const char *path, mode_t mode, dev_t device), (path, mode, device
        routed_path(path))
 REFUSE(mknodat, (int directory, const char *path, mode_t mode, dev_t device),
        (directory, path, mode, device), routed_at(directory, path))
-#define REFUSE_POINTER(type, name, parameters, arguments, ours) \
-    PASS(type *, name, parameters, arguments, ours, (route_refuse(EOPNOTSUPP), NULL))
-REFUSE_POINTER(char, mkdtemp, (char *path), (path), routed_path(path))
-REFUSE_POINTER(DIR, opendir, (const char *path), (path), routed_path(path))
-REFUSE_POINTER(DIR, fdopendir, (int fd), (fd), routed(fd))
+PASS(char *, mkdtemp, (char *path), (path), routed_path(path), (route_refuse(EOPNOTSUPP), NULL))
+REFUSE(scandir,
+       (const char *restrict path, struct dirent ***restrict names,
+        int (*wanted)(const struct dirent *),
+        int (*order)(const struct dirent **, const struct dirent **)),
+       (path, names, wanted, order), routed_path(path))
+ALIAS(int, scandir64, scandir,
+      (const char *restrict, struct dirent64 ***restrict, int (*)(const struct dirent64 *),
+       int (*)(const struct dirent64 **, const struct dirent64 **)))
 
 /* Advice isn't passed on: libcephfs's memory can't be told what to keep. */
 PASS(int, posix_fadvise, (int fd, off_t offset, off_t size, int advice), (fd, offset, size, advice),

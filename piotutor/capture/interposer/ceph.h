@@ -9,7 +9,9 @@
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 
+struct ceph_dir_result;
 struct ceph_mount_info;
+struct dirent;
 
 struct ceph_statx {
     uint32_t mask, block_size, links, uid, gid;
@@ -50,6 +52,9 @@ _Static_assert(sizeof(struct ceph_statx) == 136, "struct ceph_statx of cephfs/ce
     X(int, rename, (MOUNT, const char *from, const char *to)) \
     X(int, mkdir, (MOUNT, const char *path, mode_t mode)) \
     X(int, rmdir, (MOUNT, const char *path)) \
+    X(int, opendir, (MOUNT, const char *path, struct ceph_dir_result **)) \
+    X(struct dirent *, readdir, (MOUNT, struct ceph_dir_result *)) \
+    X(int, closedir, (MOUNT, struct ceph_dir_result *)) \
     X(int, chmod, (MOUNT, const char *path, mode_t mode)) \
     X(int, fchmod, (MOUNT, int fd, mode_t mode)) \
     X(int, getxattr, (MOUNT, const char *path, const char *name, void *value, size_t size)) \

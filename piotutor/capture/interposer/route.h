@@ -53,6 +53,14 @@ static inline int route_refuse(int error)
         return unlikely(ours) ? (type)(instead) : real_##name() arguments; \
     }
 
+/* A wrapper of a call that is routed and never recorded. */
+#define PASS(type, name, parameters, arguments, ours, instead) \
+    UNDER(type, name, parameters, arguments, ours, instead) \
+    EXPORT type name parameters \
+    { \
+        return under_##name arguments; \
+    }
+
 /* ------------------------------------------------------------------------------ the mount */
 
 struct route {

@@ -23,6 +23,8 @@ ON_HANDLE(int, fallocate, (int fd, int mode, off_t offset, off_t size),
 static int lengthen(int fd, off_t offset, off_t size)
 {
     struct stat about;
+    if (offset < 0 || size <= 0)
+        return route_refuse(EINVAL);
     if (!route_fallocate(fd, 0, offset, size))
         return 0;
     if (errno != EOPNOTSUPP || route_fstat(fd, &about))
