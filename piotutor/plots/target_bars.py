@@ -15,6 +15,7 @@ from piotutor.metrics_targets import (
     TargetWork,
     Totals,
     imbalance,
+    rank_phases,
     straggler,
     target_work,
 )
@@ -210,9 +211,8 @@ def straggler_data(trace: Trace, *, op: str | None = None) -> StragglerData:
         return StragglerData(op or "write", None, None, None, None, badge(trace))
     op = op or ("write" if work.totals("write").working.any() else "read")
     totals = work.totals(op)
-    return StragglerData(
-        op, work, totals, work.totals(), straggler(work, op, phases(trace)), badge(trace)
-    )
+    late = straggler(work, op, rank_phases(trace))
+    return StragglerData(op, work, totals, work.totals(), late, badge(trace))
 
 
 def straggler_finding(data: StragglerData) -> str:
