@@ -8,6 +8,8 @@ and, by their prefixes, those of the vendors' MPI libraries.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from piotutor.errors import UsageError
 
@@ -97,6 +99,43 @@ def check_hints(hints: tuple[tuple[str, str], ...]) -> None:
             raise UsageError(f"hint {name} has the value {value!r}: write --hints {name}=VALUE")
         if names.count(name) > 1:
             raise UsageError(f"hint {name} is given {names.count(name)} times: give it once")
+
+
+class Answer(NamedTuple):
+    """What became of a hint: as asked for, as the open file answers, and whether that is so.
+
+    Attributes
+    ----------
+    asked
+        ``name=value``.
+    echoed
+        The file's own value; None where it knows none of that name.
+    obeyed
+        ``yes``, ``no`` or ``can't tell``.
+    why
+        How that is known.
+    """
+
+    asked: str
+    echoed: str | None
+    obeyed: str
+    why: str
+
+    def __str__(self) -> str:
+        told = "not answered" if self.echoed is None else f"answered {self.echoed}"
+        return f"{self.asked}: {told}; obeyed: {self.obeyed}" + f" ({self.why})" * bool(self.why)
+
+
+def answers(hints: Mapping[str, Any]) -> list[Answer]:
+    """Return what became of each hint of a run, from its ``requested, echoed, verified``."""
+    echoed, judged = hints.get("echoed") or {}, hints.get("verified") or {}
+    found = []
+    for name, value in (hints.get("requested") or {}).items():
+        verdict = judged.get(name) or {}
+        obeyed = {True: "yes", False: "no", None: "can't tell"}[verdict.get("obeyed")]
+        why = str(verdict.get("why", ""))
+        found.append(Answer(f"{name}={value}", echoed.get(name), obeyed, why))
+    return found
 
 
 def _suggestion(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from piotutor.diagnosis import verdicts
 from piotutor.errors import UsageError
+from piotutor.hints import answers
 from piotutor.metrics import transfers
 from piotutor.metrics_layers import descent
 from piotutor.plots import style
@@ -173,9 +174,11 @@ def _place(run: Run) -> Iterator[str]:
     yield "<h2>Where, and with what</h2>"
     yield _table("Environment", _pairs(run.environment), classes="names")
     hints = run.result["hints"]
-    for kind in ("requested", "verified", "echoed"):
-        title = {"requested": "asked for", "verified": "seen", "echoed": "echoed"}[kind]
-        yield _table(f"Hints {title}", _pairs(hints.get(kind) or {}), classes="names")
+    answered = [
+        (each.asked, each.echoed or "nothing", each.obeyed, each.why) for each in answers(hints)
+    ]
+    yield _table("Hints asked for", answered, ("hint", "answer", "obeyed", "why"), classes="names")
+    yield _table("Hints of the open file", _pairs(hints.get("echoed") or {}), classes="names")
     yield _table("Capture", _pairs(run.result.get("capture") or {}), classes="names")
     if run.workload:
         yield _table("Workload", _pairs(run.workload.to_dict()), classes="names")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from piotutor import diagnosis, ior, metrics, rundir, units
+from piotutor.badge import badge
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
@@ -141,6 +142,12 @@ class Run:
         """How many ranks there were."""
         return int(self.environment.get("ranks") or 0)
 
+    @property
+    def badge(self) -> str:
+        """How the numbers came about, and on what, in one line."""
+        result = self.result
+        return badge(result["provenance"], self.environment, self.ranks, dropped=result["dropped"])
+
     def raise_for_status(self) -> Run:
         """Return the run if it went well or was stopped.
 
@@ -169,11 +176,7 @@ class Run:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self._rows()
         )
-        place = self.environment
-        where = [str(place[key]) for key in ("filesystem", "host", "mpi") if place[key]]
-        words = ", ".join([*where, f"{self.ranks} ranks"])
-        caption = html.escape(f"{self.result['provenance']} · {words}")
-        return f"<table><caption>{caption}</caption>{rows}</table>"
+        return f"<table><caption>{html.escape(self.badge)}</caption>{rows}</table>"
 
     def _rows(self) -> list[tuple[str, ...]]:
         """Return a line for each phase, and for what a reader must not miss."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from piotutor.cli.output import table
+from piotutor.hints import answers
 from piotutor.results import Run, phase_cells
 from piotutor.units import format_count, format_size
 
@@ -19,7 +20,7 @@ _FROM = {
 
 def sections(run: Run) -> Iterator[str]:
     """Yield the parts of the text: what and where, phases, layers, what a reader must not miss."""
-    yield f"{badge(run)}\n{run.line}"
+    yield f"{run.badge}\n{run.line}"
     result = run.result
     if result["phases"]:
         yield _phases(result["phases"])
@@ -29,16 +30,6 @@ def sections(run: Run) -> Iterator[str]:
         rows = [_row(target["target"], target) for target in result["targets"]]
         yield table(("target", "operations", "bytes"), rows)
     yield "\n".join(_notes(run))
-
-
-def badge(run: Run) -> str:
-    """Say how the numbers came about, and on what: ``measured · ext4, host, MPICH, 4 ranks``."""
-    place = run.environment
-    where = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
-    slowed = f" · slowed: {place['slowed']}" if place.get("slowed") else ""
-    ranks = f"{run.ranks} rank{'s' * (run.ranks != 1)}"
-    seen = f" · captured: {place['capture']}" if place.get("capture") else ""
-    return f"{run.result['provenance']} · {', '.join([*where, ranks])}{seen}{slowed}"
 
 
 def _phases(phases: list[dict[str, Any]]) -> str:
@@ -67,8 +58,7 @@ def _notes(run: Run) -> Iterator[str]:
     for verdict in result.get("verdicts", []):
         if verdict["found"]:
             yield f"verdict: {verdict['name']}: {verdict['text']}"
-    for name, value in result["hints"].get("requested", {}).items():
-        yield f"hint: {name}={value}, {_obeyed(name, result['hints'])}"
+    yield from (f"hint: {answer}" for answer in answers(result["hints"]))
     if result["dropped"]:
         yield f"dropped: {format_count(result['dropped'])} events found no room in the trace"
     yield from _captured(run)
@@ -84,11 +74,3 @@ def _captured(run: Run) -> Iterator[str]:
     if told:
         yield f"captured: {told['why']}"
         yield from (f"note: {note}" for note in told["notes"])
-
-
-def _obeyed(name: str, hints: dict[str, Any]) -> str:
-    """Say what became of a hint: echoed is not yet obeyed."""
-    echoed = hints.get("echoed", {}).get(name)
-    seen = hints.get("verified", {}).get(name)
-    told = "not echoed" if echoed is None else f"echoed as {echoed}"
-    return told if seen is None else f"{told}, seen: {seen}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from piotutor import metrics, twophase
 from piotutor.errors import UsageError
+from piotutor.hints import answers
 from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.units import format_size
 from piotutor.workload import Workload
@@ -133,21 +134,11 @@ class HintsTable:
     found: dict[str, Any]
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        asked = self.found.get("requested", {})
-        echoed, judged = self.found.get("echoed", {}), self.found.get("verified", {})
-        rows = []
-        for name, value in asked.items():
-            verdict = judged.get(name, {})
-            obeyed = {True: "yes", False: "no"}.get(verdict.get("obeyed"), "can't tell")
-            rows.append(
-                (
-                    f"{name}={value}",
-                    echoed.get(name, "nothing"),
-                    obeyed,
-                    str(verdict.get("why", "")),
-                )
-            )
-        driver = echoed.get("romio_filesystem_type", "it doesn't say")
+        rows = [
+            (each.asked, each.echoed or "nothing", each.obeyed, each.why)
+            for each in answers(self.found)
+        ]
+        driver = self.found.get("echoed", {}).get("romio_filesystem_type", "it doesn't say")
         return [*rows, ("(which driver?)", driver, "", "it decides which hints can be obeyed")]
 
     def __repr__(self) -> str:

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from piotutor import badge as badges
 from piotutor.metrics import distinct
 from piotutor.trace import Trace
 
@@ -237,19 +238,9 @@ class Recipe(NamedTuple):
 def badge(trace: Trace) -> str:
     """Say how the numbers came about and on what: ``measured · ext4, host, MPI, 4 ranks``."""
     place = trace.meta.get("environment") or {}
-    words = [str(place[key]) for key in ("filesystem", "host", "mpi") if place.get(key)]
     ranks = int(np.count_nonzero(distinct(trace.column("rank")) >= 0))
-    words.append(f"{ranks} rank" + "s" * (ranks != 1))
-    parts = [trace.provenance, ", ".join(words)]
-    if place.get("capture"):
-        parts.append(f"captured: {place['capture']}")
-    if place.get("slowed"):
-        parts.append(f"slowed: {place['slowed']}")
-    if trace.dropped:
-        parts.append(f"{trace.dropped:,} events dropped: the picture is incomplete")
-    if trace.meta.get("damage"):
-        parts.append("parts of the trace are damaged")
-    return " · ".join(parts)
+    damaged = bool(trace.meta.get("damage"))
+    return badges.badge(trace.provenance, place, ranks, dropped=trace.dropped, damaged=damaged)
 
 
 def byte_axis(most: float) -> tuple[float, str]:

@@ -1,0 +1,47 @@
+"""The words that stand on every picture and table: how the numbers came about, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from piotutor.trace import clocks
+
+
+def badge(
+    provenance: str,
+    environment: Mapping[str, Any],
+    ranks: int,
+    *,
+    dropped: int = 0,
+    damaged: bool = False,
+) -> str:
+    """Return them in one line: ``measured · ext4, host, MPICH, 4 ranks · captured: preload``.
+
+    Parameters
+    ----------
+    provenance : str
+        ``measured``, ``emulated`` or ``modelled``.
+    environment : mapping
+        Of the run: where, with what, captured how, what was ``slowed`` on purpose, and
+        how far the ``clocks`` of several hosts may be apart.
+    ranks : int
+        How many there were.
+    dropped : int
+        Records that found no room.
+    damaged : bool
+        Whether parts of the trace couldn't be read.
+    """
+    where = [str(environment[key]) for key in ("filesystem", "host", "mpi") if environment.get(key)]
+    parts = [provenance, ", ".join([*where, f"{ranks} rank{'s' * (ranks != 1)}"])]
+    if environment.get("capture"):
+        parts.append(f"captured: {environment['capture']}")
+    if environment.get("slowed"):
+        parts.append(f"slowed: {environment['slowed']}")
+    if environment.get("clocks"):
+        parts.append(clocks.words(environment["clocks"]))
+    if dropped:
+        parts.append(f"{dropped:,} events dropped: the picture is incomplete")
+    if damaged:
+        parts.append("parts of the trace are damaged")
+    return " · ".join(parts)
