@@ -20,6 +20,16 @@ from debian import DEPTH, Apt
 
 PACKAGES = ("ceph-mon", "ceph-osd", "ceph-mds", "ceph-base", "libcephfs2", "librados2")
 NEEDED = ("ceph-mon", "ceph-osd", "ceph-mds", "monmaptool")
+UNUSED = (
+    "apt",
+    "etc",
+    "var",
+    "lib/systemd",
+    "lib/udev",
+    "usr/share",
+    "usr/sbin",
+    "usr/lib/python3",
+)
 ON_EVERY_SYSTEM = re.compile(r"libc6|libgcc-s1|libcrypt\d")
 
 
@@ -30,24 +40,27 @@ def ceph(prefix: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     apt = Apt(part / "apt")
     apt.unpack(part, *PACKAGES)
+    for plugin in part.glob("usr/lib/*/rados-classes/*"):  # others need more libraries
+        if not plugin.name.startswith("libcls_cephfs."):
+            plugin.unlink()
     names: set[str] = set(PACKAGES)
     todo = list(PACKAGES)
     for _ in range(DEPTH):
-        if not missing(part):
-            break
         todo = [name for name in _libraries(apt, todo) if name not in names]
+        if not (todo and missing(part)):
+            break
         apt.unpack(part, *todo)
         names.update(todo)
     lacking = missing(part)
     if lacking:
         raise SystemExit(f"error: no package found for {', '.join(sorted(lacking))}")
-    for unused in ("apt", "etc", "var", "lib/systemd", "usr/share", "usr/sbin", "usr/lib/python3"):
+    for unused in UNUSED:
         shutil.rmtree(part / unused, ignore_errors=True)
     part.rename(prefix)
 
 
 def missing(root: Path) -> set[str]:
-    """Return the libraries that the unpacked programs and plugins need and the loader can't find."""
+    """Return the libraries that what was unpacked needs and the loader can't find."""
     folders = {str(path.parent) for path in root.rglob("lib*.so.*")}
     objects = [root / "usr/bin" / name for name in NEEDED]
     objects += [path for path in root.glob("usr/lib/**/*.so*") if not path.is_symlink()]
