@@ -136,7 +136,13 @@ static inline int recording(void)
 {
     if (unlikely(!process))
         process_start();
-    return process != NULL && !me.quiet;
+    return process != NULL;
+}
+
+/* Whether a file that is opened now, or named, may be one to record. */
+static inline int noticing(void)
+{
+    return recording() && !me.quiet && process_is_ours();
 }
 
 int lock(void);            /* 0: a signal handler interrupted who holds it */

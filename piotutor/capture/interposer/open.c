@@ -31,7 +31,7 @@ int32_t opened_file(int fd, int directory, const char *path)
 static int opened(struct call *call, int fd, int directory, const char *path, int flags, int number)
 {
     call_stop(call);
-    if (recording() && process_is_ours() && (fd >= 0 || call->error != EFAULT)) {
+    if (noticing() && (fd >= 0 || call->error != EFAULT)) {
         descriptor_close(fd);
         int32_t file = opened_file(fd, directory, path);
         if (file >= 0) {

@@ -17,7 +17,7 @@ static int finished(struct call *call, int result, int directory, const char *pa
                     struct what what)
 {
     call_stop(call);
-    if (recording() && process_is_ours() && (result >= 0 || call->error != EFAULT)) {
+    if (noticing() && (result >= 0 || call->error != EFAULT)) {
         what.layer = LAYER_POSIX;
         what.file = file_at(directory, path);
         what.result = result < 0 ? -call->error : result;

@@ -211,7 +211,7 @@ static int flags_of(const char *mode)
 static FILE *opened(struct call *call, FILE *file, const char *path, const char *mode, int number)
 {
     call_stop(call);
-    if (recording() && process_is_ours() && (file || call->error != EFAULT)) {
+    if (noticing() && (file || call->error != EFAULT)) {
         int fd = file ? fileno(file) : -1, flags = flags_of(mode);
         descriptor_close(fd);
         int32_t index = opened_file(fd, AT_FDCWD, path);
