@@ -72,8 +72,9 @@ class Service:
         reach.ask(MDS, "flush journal")
         before, passed = reach.counters(MDS), self._passed()
         counting = Counting(reach, self.run_dir / "trace/servers.piot")
-        _write(self.run_dir / READY, self._ready(reach, files))
-        self._wait()
+        with self.slowed.delays(reach):
+            _write(self.run_dir / READY, self._ready(reach, files))
+            self._wait()
         counting.finish()
         _write(self.run_dir / "map.json", files.map())
         _write(self.run_dir / "mds.json", differences(before, reach.counters(MDS)))
@@ -134,7 +135,6 @@ class Service:
             yield Reach(Path(told["place"]), self.storage.osds, found)
             return
         with started(self._config(found), found) as self.cluster:
-            self.slowed.wait_before_requests(self.cluster.reach)
             yield self.cluster.reach
 
     def _config(self, found: binaries.Binaries) -> Config:

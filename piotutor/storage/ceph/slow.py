@@ -185,12 +185,20 @@ class Slowed:
             with _told_plainly():
                 self.network.limit(osd, rate)
 
-    def wait_before_requests(self, reach: Reach) -> None:
-        """Have the servers do so that are to be delayed."""
+    @contextmanager
+    def delays(self, reach: Reach) -> Iterator[None]:
+        """Have the servers that are to be delayed wait before each request meanwhile."""
         for osd, seconds in self._slowing.delays.items():
-            for name, value in (("duration", f"{seconds:g}"), ("probability", "1")):
-                setting = f"osd_debug_inject_dispatch_delay_{name}"
-                reach.ask(f"osd.{osd}", "config set", var=setting, val=[value])
+            _wait_before_requests(reach, osd, seconds)
+        yield
+        for osd in self._slowing.delays:
+            _wait_before_requests(reach, osd, 0)
+
+
+def _wait_before_requests(reach: Reach, osd: int, seconds: float) -> None:
+    for name, value in (("duration", f"{seconds:g}"), ("probability", str(int(seconds > 0)))):
+        setting = f"osd_debug_inject_dispatch_delay_{name}"
+        reach.ask(f"osd.{osd}", "config set", var=setting, val=[value])
 
 
 def passed() -> dict[int, int]:
