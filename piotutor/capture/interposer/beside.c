@@ -151,9 +151,8 @@ ALIAS(int, scandir64, scandir,
       (const char *restrict, struct dirent64 ***restrict, int (*)(const struct dirent64 *),
        int (*)(const struct dirent64 **, const struct dirent64 **)))
 
-/* Advice isn't passed on: libcephfs's memory can't be told what to keep. */
-PASS(int, posix_fadvise, (int fd, off_t offset, off_t size, int advice), (fd, offset, size, advice),
-     routed(fd), 0)
+ON_FD(int, posix_fadvise, (int fd, off_t offset, off_t size, int advice),
+      (fd, offset, size, advice))
 ALIAS(int, posix_fadvise64, posix_fadvise, (int, off64_t, off64_t, int))
 
 PASS(int, lio_listio,

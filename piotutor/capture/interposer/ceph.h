@@ -42,6 +42,7 @@ _Static_assert(sizeof(struct ceph_statx) == 136, "struct ceph_statx of cephfs/ce
     X(int, preadv, (MOUNT, int fd, const struct iovec *, int n, int64_t offset)) \
     X(int, pwritev, (MOUNT, int fd, const struct iovec *, int n, int64_t offset)) \
     X(int, fsync, (MOUNT, int fd, int data_only)) \
+    X(int, lazyio_synchronize, (MOUNT, int fd, int64_t offset, size_t size)) \
     X(int, ftruncate, (MOUNT, int fd, int64_t size)) \
     X(int, truncate, (MOUNT, const char *path, int64_t size)) \
     X(int, fallocate, (MOUNT, int fd, int mode, int64_t offset, int64_t size)) \

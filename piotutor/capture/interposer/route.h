@@ -158,6 +158,7 @@ int route_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
 int route_ftruncate(int fd, off_t size);
 int route_fallocate(int fd, int mode, off_t offset, off_t size);
 int route_posix_fallocate(int fd, off_t offset, off_t size); /* returns the error number */
+int route_posix_fadvise(int fd, off_t offset, off_t size, int advice); /* returns the error number */
 int route_set_flags(int fd, int flags);
 int route_get_flags(int fd);
 int route_lock(int fd, int command, struct flock *range); /* F_SETLK, F_OFD_GETLK, ... */

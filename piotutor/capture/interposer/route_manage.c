@@ -32,12 +32,27 @@ static int lengthen(int fd, off_t offset, off_t size)
     return about.st_size < offset + size ? route_ftruncate(fd, offset + size) : 0;
 }
 
+/* What libcephfs keeps of the file is written back and forgotten. (This needs no lazy I/O.) */
+static ON_HANDLE(int, forget, (int fd, off_t offset, off_t size),
+                 ceph.lazyio_synchronize(route.mount, handle, offset, (size_t)size))
+
+static int number(int before, int failed) /* for those that leave errno alone */
+{
+    int error = failed ? errno : 0;
+    errno = before;
+    return error;
+}
+
 int route_posix_fallocate(int fd, off_t offset, off_t size)
 {
     int before = errno;
-    int error = lengthen(fd, offset, size) ? errno : 0;
-    errno = before;
-    return error;
+    return number(before, lengthen(fd, offset, size));
+}
+
+int route_posix_fadvise(int fd, off_t offset, off_t size, int advice)
+{
+    int before = errno;
+    return advice == POSIX_FADV_DONTNEED ? number(before, route_forget(fd, offset, size)) : 0;
 }
 
 /* ------------------------------------------------------------------------------------ flags */

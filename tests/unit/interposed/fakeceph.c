@@ -157,6 +157,8 @@ CALL(preadv, (struct mount *m, int fd, const struct iovec *v, int n, int64_t at)
      preadv(FD, v, n, at))
 CALL(pwritev, (struct mount *m, int fd, const struct iovec *v, int n, int64_t at),
      pwritev(FD, v, n, at))
+CALL(lazyio_synchronize, (struct mount *m, int fd, int64_t at, size_t size),
+     posix_fadvise(FD, at, size, POSIX_FADV_DONTNEED))
 CALL(fsync, (struct mount *m, int fd, int data_only), data_only ? fdatasync(FD) : fsync(FD))
 CALL(ftruncate, (struct mount *m, int fd, int64_t size), ftruncate(FD, size))
 CALL(fchmod, (struct mount *m, int fd, mode_t mode), fchmod(FD, mode))
