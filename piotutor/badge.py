@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from piotutor.trace import clocks
+from piotutor.units import format_seconds
 
 
 def badge(
@@ -39,9 +39,17 @@ def badge(
     if environment.get("slowed"):
         parts.append(f"slowed: {environment['slowed']}")
     if environment.get("clocks"):
-        parts.append(clocks.words(environment["clocks"]))
+        parts.append(_agreement(environment["clocks"]))
     if dropped:
         parts.append(f"{dropped:,} events dropped: the picture is incomplete")
     if damaged:
         parts.append("parts of the trace are damaged")
     return " · ".join(parts)
+
+
+def _agreement(clocks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say how well the clocks of several hosts are known to agree."""
+    apart = [clock["uncertainty_ns"] for clock in clocks.values()]
+    if None in apart:
+        return f"{len(apart)} hosts, clocks not compared"
+    return f"{len(apart)} hosts, one clock to within {format_seconds(max(apart) / 1e9)}"

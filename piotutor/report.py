@@ -21,7 +21,7 @@ from piotutor.plots.throughput import plot_throughput
 from piotutor.plots.timeline import plot_timeline
 from piotutor.results import Run, phase_cells
 from piotutor.trace import Op
-from piotutor.units import format_count, format_size
+from piotutor.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +172,10 @@ def _pictures(run: Run) -> Iterator[str]:
 
 def _place(run: Run) -> Iterator[str]:
     yield "<h2>Where, and with what</h2>"
-    yield _table("Environment", _pairs(run.environment), classes="names")
+    about = run.environment
+    hosts = about.pop("clocks", {})
+    yield _table("Environment", _pairs(about), classes="names")
+    yield _table("Clocks, against rank 0's", _clocks(hosts), ("host", "ahead by", "moved by", "±"))
     hints = run.result["hints"]
     answered = [
         (each.asked, each.echoed or "nothing", each.obeyed, each.why) for each in answers(hints)
@@ -182,6 +185,14 @@ def _place(run: Run) -> Iterator[str]:
     yield _table("Capture", _pairs(run.result.get("capture") or {}), classes="names")
     if run.workload:
         yield _table("Workload", _pairs(run.workload.to_dict()), classes="names")
+
+
+def _clocks(hosts: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """Return a row for each host: how far its clock was ahead, and how well that is known."""
+    for clock in hosts.values():
+        times = (clock["offset_ns"], clock["drift_ns"], clock["uncertainty_ns"])
+        known = ("unknown" if ns is None else format_seconds(ns / 1e9) for ns in times)
+        yield (str(clock["host"]), *known)
 
 
 def _pairs(table: Mapping[str, Any]) -> Rows:

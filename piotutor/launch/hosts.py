@@ -184,7 +184,7 @@ class Hosts:
                     f"host {host} has no {self.local.python}: install piotutor where all hosts "
                     "see it"
                 )
-            if answer.code:
+            if answer.code != 0:
                 raise UsageError(f"host {host} can't be used: {answer.why}")
 
 

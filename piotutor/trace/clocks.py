@@ -73,7 +73,7 @@ def read_clock(rounds: Iterable[tuple[int, int, int]]) -> Reading:
 class Clock:
     """A host's clock: none, one or more readings of it, in their order.
 
-    Without a reading it is rank 0's own, or it could not be read and is taken to be that.
+    Without a reading it is rank 0's own, or it is taken for that because nobody has read it.
     """
 
     host: str
@@ -95,7 +95,7 @@ class Clock:
 
     @property
     def uncertainty(self) -> int:
-        """How far a corrected time may be off, ns; 0 for rank 0's own clock."""
+        """How far a corrected time may be off, ns; 0 for a clock without a reading."""
         return max((reading.uncertainty for reading in self.readings), default=0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -164,8 +164,15 @@ class Clocks:
             records[name] = times - clock.offsets(times)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Return host, offset, drift and uncertainty of each client, by its number as text."""
-        return {str(number): clock.to_dict() for number, clock in enumerate(self.clients)}
+        """Return host, offset, drift and uncertainty of each client, by its number as text.
+
+        The uncertainty of a clock that nobody has read is None.
+        """
+        told = {str(number): clock.to_dict() for number, clock in enumerate(self.clients)}
+        for number, clock in enumerate(self.clients):
+            if number and not clock.readings:
+                told[str(number)]["uncertainty_ns"] = None
+        return told
 
     def write(self, directory: Path) -> None:
         """Store them beside the trace files; a file of that name is replaced."""
