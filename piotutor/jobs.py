@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from piotutor import preparation, results, rundir
+from piotutor import collection, preparation, results, rundir
 from piotutor.launch import guard
 from piotutor.results import Run
 from piotutor.trace import Follower, clocks
@@ -150,7 +150,7 @@ class Job:
 
     def _collect(self) -> Run:
         self._tidy()
-        return results.collect(self.run_dir)
+        return collection.collect(self.run_dir)
 
     def _tidy(self) -> None:
         """Close the pipe; do what a guard would have done that was killed."""

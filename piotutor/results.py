@@ -6,7 +6,6 @@ The outside form (bytes, seconds, bytes/s) is what ``piotutor run --json`` print
 from __future__ import annotations
 
 import html
-import re
 import shlex
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -15,24 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from piotutor import diagnosis, ior, metrics, rundir, units
+from piotutor import ior, rundir, units
 from piotutor.badge import badge
-from piotutor.capture import choice
-from piotutor.content import Mismatch
 from piotutor.errors import PiotutorError, RunError, UsageError
-from piotutor.launch import service
-from piotutor.storage.striping import stripe_size
+from piotutor.storage import seen
 from piotutor.stripemap import StripeMap, maps_of
-from piotutor.trace import RECORD, Layer, Op, Trace
+from piotutor.trace import RECORD, Trace
 from piotutor.workload import Workload
-
-_KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
-_OURS = ("PiotutorError", "UsageError")
-_UNSEEN = (
-    "nothing was recorded: the program used no file of interest, or it is static or has more "
-    "rights than you (capture=strace sees static ones)"
-)
-_NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
 
 
 class Run:
@@ -111,14 +99,14 @@ class Run:
     def trace(self) -> Trace:
         """Every record of every rank."""
         if self.command or not self.workload:
-            trace = _trace(self.dir)  # whatever that program did
+            trace = recorded(self.dir)  # whatever that program did
         else:
             trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
         capture = self.result.get("capture") or {}
         trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:
             trace.meta["workload"] = self.workload.to_dict()
-        told = _read_lenient(self.dir / "map.json")
+        told = _map(self.dir)
         trace.meta.update({"map": told} if told else {})
         return trace
 
@@ -198,64 +186,10 @@ class Run:
         return rows
 
 
-def collect(directory: Path) -> Run:
-    """Make a run's result from what its guard and its ranks left, and open it."""
-    ended = rundir.read_json(directory / "guard-result.json")
-    captured = choice.finish(directory)
-    if ended.get("unfinished"):
-        captured["notes"].append(f"counts of the storage may be missing: {ended['unfinished']}")
-    worker = _read_lenient(directory / "worker.json")
-    environment = _environment(directory)
-    job = rundir.read_json(directory / "job.json")
-    workload = job["workload"] if isinstance(job.get("workload"), dict) else None
-    mismatches = worker.get("mismatches", [])
-    status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
-    trace = _trace(directory)
-    if captured["how"] == "preload" and not workload and not metrics.layers(trace):
-        captured["notes"].append(_UNSEEN)
-    environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
-    environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
-    result = {
-        "provenance": "measured",
-        "status": status,
-        "environment": worker.get("environment", {}) | environment,
-        "phases": [phase.to_dict() for phase in metrics.phases(trace)],
-        "layers": metrics.layers(trace),
-        "targets": metrics.targets(trace),
-        "verdicts": _judged(trace, environment, workload),
-        "dropped": trace.dropped,
-        "capture": captured | _storage(directory, ended, trace),
-        "verified_bytes": worker.get("verified_bytes", 0),
-        "verified_from": worker.get("verified_from"),
-        "hints": worker.get("hints", _NO_HINTS),
-        "mismatches": mismatches,
-        "signature": worker.get("signature"),
-        "exit_code": ended.get("code"),
-        "seconds": ended["seconds"],
-        "run_dir": str(directory),
-    }
-    foreign = "workload" not in job
-    problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
-    rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
-    return Run(directory)
-
-
-def _environment(directory: Path) -> dict[str, Any]:
-    """Return where a run took place, with what its storage told when it was up."""
-    about: dict[str, Any] = rundir.read_json(directory / "environment.json")
-    about |= _read_lenient(directory / service.READY).get("environment", {})
-    size = stripe_size(about.get("layout"))
-    return about | ({"stripe_size": size} if size else {})
-
-
-def _storage(directory: Path, ended: dict[str, Any], trace: Trace) -> dict[str, Any]:
-    """Say how block requests were seen, and what the job and the device have moved in all."""
-    sampled = _read_lenient(directory / "sampler.json")
-    moved = dict(ended.get("io", {}))
-    for last in trace.records[trace.where(layer=Layer.DEVICE, op=Op.SAMPLE)][-1:]:
-        moved |= {"device_read": int(last["result"]), "device_written": int(last["length"])}
-    about = {"block": "not asked for"} | {k: v for k, v in sampled.items() if "block" in k}
-    return about | {"io": moved}
+def _map(directory: Path) -> dict[str, Any] | None:
+    """Return where the files' bytes lay, as servers told, or by how a file was striped."""
+    found = seen.noted(directory)
+    return rundir.read_lenient(directory / "map.json") or (found.map if found else None)
 
 
 def find_run(where: str) -> Run:
@@ -305,58 +239,12 @@ def read_output(directory: Path) -> str:
 def read_errors(directory: Path) -> list[dict[str, Any]]:
     """Return what ranks reported, in the order in which they did."""
     paths = sorted(directory.glob("error-*.json"), key=lambda path: path.stat().st_mtime_ns)
-    return [error for error in map(_read_lenient, paths) if "message" in error]
+    return [error for error in map(rundir.read_lenient, paths) if "message" in error]
 
 
-def _trace(directory: Path) -> Trace:
+def recorded(directory: Path) -> Trace:
     """Return what was recorded, as far as it is whole; a broken run may have left nothing."""
     try:
         return Trace.load(directory / "trace", salvage=True)
     except PiotutorError:
         return Trace(np.zeros(0, RECORD))
-
-
-def _judged(trace: Trace, environment: dict[str, Any], workload: Any) -> list[dict[str, Any]]:
-    """Return all verdicts on a trace, found or not."""
-    trace.meta.update(environment=environment, workload=workload)
-    return [verdict.to_dict() for verdict in diagnosis.verdicts(trace)]
-
-
-def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> str:
-    """Say in one line what went wrong; empty if nothing did, or it was stopped."""
-    if ended["status"] == "stopped":
-        return ""
-    if ended["status"] == "timeout":
-        return (
-            f"no end after {ended['seconds']:.0f} s: the job was ended (timeout raises the limit)"
-        )
-    if ended["status"] == "done":
-        return str(Mismatch(**mismatches[0])) if mismatches else ""
-    if ended["reason"]:
-        return str(ended["reason"])
-    errors = read_errors(directory)
-    if errors:
-        first = errors[0]
-        kind = "" if first["type"] in _OURS else f"{first['type']}: "
-        return " ".join(f"rank {first['rank']}: {kind}{first['message']}".split())
-    return _last_words(directory, ended["code"])
-
-
-def _last_words(directory: Path, code: int | None) -> str:
-    """Guess from the output why ranks ended that said nothing themselves."""
-    output = read_output(directory)
-    killed = _KILLED.search(output)
-    if killed:
-        how = f"a rank was killed: {killed[1] or killed[2]}"
-    else:
-        lines = [line for line in output.splitlines() if re.search(r"\w", line)]
-        how = f"the job ended with code {code}: {lines[-1].strip() if lines else 'no output'}"
-    return f"{how} (all output: {directory / 'output.txt'})"
-
-
-def _read_lenient(path: Path) -> dict[str, Any]:
-    """Read what a rank left; a rank that was killed may have left half of it."""
-    try:
-        return dict(rundir.read_json(path, default={}))
-    except PiotutorError:
-        return {}

@@ -129,6 +129,14 @@ def read_json(path: Path, default: Any = None) -> Any:
     return value
 
 
+def read_lenient(path: Path) -> dict[str, Any]:
+    """Read a JSON object that a process left; one that was killed may have left none, or half."""
+    try:
+        return dict(read_json(path, default={}))
+    except PiotutorError:
+        return {}
+
+
 def lock(run: Path) -> int | None:
     """Take a run directory for oneself; None if someone is at work on it.
 

@@ -42,6 +42,26 @@ def judge_hints(requested: Mapping[str, str], echoed: Mapping[str, str]) -> dict
     return {"requested": dict(requested), "echoed": dict(echoed), "verified": verified}
 
 
+def compare(hints: Mapping[str, Any], facts: Mapping[str, int], source: str) -> dict[str, Any]:
+    """Judge hints for a layout again, by the layout that the file really had.
+
+    Parameters
+    ----------
+    hints : mapping
+        As `judge_hints` returned them.
+    facts : mapping
+        Names of hints to what the file had.
+    source : str
+        Who says so, such as ``lfs getstripe``.
+    """
+    again = {
+        name: _verdict(str(facts[name]) == value.strip(), f"the file had {facts[name]} ({source})")
+        for name, value in hints["requested"].items()
+        if name in facts
+    }
+    return {**hints, "verified": {**hints["verified"], **again}}
+
+
 def _judge(name: str, value: str, echoed: Mapping[str, str]) -> dict[str, bool | str | None]:
     driver = echoed.get("romio_filesystem_type", "")
     if not driver:

@@ -51,7 +51,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def work(job: Job, comm: Comm) -> None:
     """Do this rank's part of a job, and leave its trace and the result in the run directory."""
-    from piotutor.capture.fiemap import note
     from piotutor.capture.residency import evict, unseen
 
     tasks = job.workload.num_tasks
@@ -69,8 +68,9 @@ def work(job: Job, comm: Comm) -> None:
     )
     with writer:
         away = job.routed  # what is in memory, and where, only its servers know
-        noting = None if away else partial(note, job.run_dir)
-        outcome = run_rank(job, comm, writer, unseen if away else evict, noting)
+        outcome = run_rank(job, comm, writer, unseen if away else evict, partial(_look, job))
+    if comm.rank == 0 and Path(job.path(0)).is_file():
+        _look(job, job.path(0))
     _compare_clocks(nodes, job, comm)
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
@@ -101,6 +101,17 @@ def _compare_clocks(nodes: Clocks, job: Job, comm: Comm) -> Clocks:
     if comm.rank == 0 and (len(nodes.clients) > 1 or clocks.ASKED in os.environ):
         nodes.write(job.run_dir / "trace")
     return nodes
+
+
+def _look(job: Job, path: str) -> None:
+    """Note where a file lies that is about to go: on its disk, and if striped, on its targets."""
+    from piotutor.capture import fiemap
+    from piotutor.storage import seen
+
+    if not job.routed:
+        fiemap.note(job.run_dir, path)
+        if path == job.path(0):
+            seen.note(job.run_dir, path)
 
 
 def collect(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -102,6 +102,15 @@ class Striping:
         """Return it for a JSON file."""
         return asdict(self)
 
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Striping:
+        """Read it back; TypeError or KeyError if it is damaged."""
+        parts = (
+            Component(**{**part, "targets": tuple(part["targets"])})
+            for part in stored["components"]
+        )
+        return cls(**{**stored, "components": tuple(parts)})
+
 
 def stripe_size(layout: Mapping[str, Any] | None) -> int | None:
     """Return the size in which a layout, as a dict, changes targets everywhere; None if not told.
