@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
-from piotutor.doctor import capture, machine, place, stack, tools
+from piotutor.doctor import capture, machine, place, stack, storages, tools
 from piotutor.doctor.capability import Capability, Check
 
 __all__ = ["Capability", "Card", "capabilities", "card", "table"]
@@ -24,6 +24,7 @@ _GROUPS = {
     "MPI and HDF5": stack.CHECKS,
     "The path": place.CHECKS,
     "The layers below": capture.CHECKS,
+    "Storage that stripes": storages.CHECKS,
     "Other tools": tools.CHECKS,
 }
 

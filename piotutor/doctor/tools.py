@@ -39,12 +39,6 @@ _TOOLS = (
     Tool("BeeGFS", ("beegfs-ctl",), (), "only where a BeeGFS is mounted"),
     Tool("DAOS", ("daos",), ("version",), "only where a DAOS is"),
     Tool(
-        "Ceph servers",
-        ("ceph-mon", "ceph-osd", "ceph-mds"),
-        ("--version",),
-        "install ceph-mon ceph-osd ceph-mds: a real striped file system on this machine",
-    ),
-    Tool(
         "Darshan",
         ("darshan-parser",),
         (),

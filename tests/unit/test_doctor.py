@@ -12,11 +12,12 @@ import pytest
 
 from piotutor import doctor
 from piotutor.capture import Mount, UnavailableError, preload
-from piotutor.doctor import capture, machine, place, stack, tools
+from piotutor.doctor import capture, machine, place, stack, storages, tools
 from piotutor.doctor.capability import Capability, ask
 from piotutor.errors import RunError, UsageError
 from piotutor.launch.local import Local
 from piotutor.storage import probe
+from piotutor.storage.ceph import binaries
 
 NAMES = {
     *("system", "Python", "cores", "memory", "container limits"),
@@ -30,7 +31,7 @@ NAMES = {
         "device counters",
         "file locks",
     ),
-    *("live views", "C compiler", "strace", "Slurm", "Lustre", "BeeGFS", "DAOS", "Ceph servers"),
+    *("live views", "C compiler", "strace", "Slurm", "Lustre", "BeeGFS", "DAOS", "ceph"),
     *("Darshan", "interposer", "block requests", "namespaces"),
 }
 
@@ -353,12 +354,29 @@ def test_tools_that_are_here_broken_or_missing(only_here, tmp_path):
     program(only_here, "srun", "echo")
     program(only_here, "sbatch", "echo 'slurm 22.05'; echo more")
     program(only_here, "lfs", "exit 1")
-    program(only_here, "ceph-mon", "echo ceph")
     found = {capability.name: capability for capability in tools.programs(tmp_path)}
     assert (found["Slurm"].ok, found["Slurm"].detail) == (True, "slurm 22.05")
     assert not found["Lustre"].ok
-    assert found["Ceph servers"].detail == "no ceph-osd, ceph-mds on the PATH"
     assert all(capability.fix for capability in found.values() if not capability.ok)
+
+
+def test_a_ceph_that_is_here_broken_or_missing(only_here, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIOTUTOR_CEPH", str(tmp_path))
+    missing = storages.ceph(tmp_path)
+    assert not missing.ok
+    assert "ceph-mon is missing" in missing.detail
+    assert "sh setup.sh ceph" in missing.fix
+    for folder in ("usr/bin", "usr/lib/machine"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in binaries.LIBRARIES:
+        (tmp_path / "usr/lib/machine" / name).touch()
+    for name in binaries.PROGRAMS:
+        program(tmp_path / "usr/bin", name, "echo ceph version 16.2.15 pacific")
+    program(only_here, "env", 'while [ "${1#*=}" != "$1" ]; do shift; done; exec "$@"')
+    found = storages.ceph(tmp_path)
+    assert "version 16.2.15" in found.detail
+    program(tmp_path / "usr/bin", "ceph-osd", "echo libboost_thread: not found >&2; exit 127")
+    assert "libboost_thread: not found" in storages.ceph(tmp_path).detail
 
 
 def test_no_compiler(only_here, tmp_path):

@@ -44,6 +44,11 @@ class Binaries:
     root: Path | None = None
 
     @property
+    def where(self) -> str:
+        """Directory of the programs."""
+        return str(Path(self.programs["ceph-osd"]).parent)
+
+    @property
     def folders(self) -> list[Path]:
         """Directories of the unpacked libraries; none for the system's."""
         if self.root is None:
@@ -95,9 +100,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Binaries:
 
 
 def _installed() -> Binaries:
-    programs = {
-        name: shutil.which(name) or shutil.which(name, path="/usr/bin") for name in PROGRAMS
-    }
+    programs = {name: shutil.which(name) for name in PROGRAMS}
     missing = [name for name, path in programs.items() if path is None]
     missing += [name for name in LIBRARIES if not _loadable(name)]
     if missing:
