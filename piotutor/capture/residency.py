@@ -117,9 +117,25 @@ def evict(path: str | os.PathLike[str]) -> Residency:
         os.close(descriptor)
 
 
-def unseen(path: str | os.PathLike[str]) -> Residency:
-    """Evict nothing, and know nothing: of a file that isn't on this machine's file systems."""
-    return Residency(size=-1, cached=None, dirty=None, how=f"unavailable here: {path} is routed")
+def let_go(path: str | os.PathLike[str]) -> Residency:
+    """Have the client of a routed file write it back and forget it: a server is asked next time.
+
+    No kernel keeps anything of such a file, its client in this process does (libcephfs), and
+    answers that it has forgotten; the servers' own counts show that it is so.
+
+    Raises
+    ------
+    OSError
+        The file can't be opened or written back, or the client keeps it.
+    """
+    descriptor = _open(path)
+    try:
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        size = os.fstat(descriptor).st_size
+        return Residency(size=size, cached=0, dirty=0, how="libcephfs was told to forget it")
+    finally:
+        os.close(descriptor)
 
 
 def why_unknown(mount: Mount) -> str | None:

@@ -51,7 +51,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def work(job: Job, comm: Comm) -> None:
     """Do this rank's part of a job, and leave its trace and the result in the run directory."""
-    from piotutor.capture.residency import evict, unseen
+    from piotutor.capture.residency import evict, let_go
+    from piotutor.storage import seen
 
     tasks = job.workload.num_tasks
     if comm.size != tasks:
@@ -68,9 +69,9 @@ def work(job: Job, comm: Comm) -> None:
     )
     with writer:
         away = job.routed  # what is in memory, and where, only its servers know
-        outcome = run_rank(job, comm, writer, unseen if away else evict, partial(_look, job))
-    if comm.rank == 0 and Path(job.path(0)).is_file():
-        _look(job, job.path(0))
+        outcome = run_rank(job, comm, writer, let_go if away else evict, partial(_look, job))
+    if comm.rank == 0 and not job.routed and Path(job.path(0)).is_file():
+        seen.note(job.run_dir, job.path(0))
     _compare_clocks(nodes, job, comm)
     outcomes = comm.allgather(outcome)
     if comm.rank == 0:
