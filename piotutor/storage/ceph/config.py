@@ -134,6 +134,7 @@ class Config:
             "osd_crush_update_on_start": "false",
             "osd_class_update_on_start": "false",
             "osd_max_object_size": DISK,
+            "osd_extblkdev_plugins": "",
         }
 
     def _mds(self) -> dict[str, object]:
