@@ -147,7 +147,7 @@ def target_work(trace: Trace) -> TargetWork | None:
     word = "server" if trace.provenance == "emulated" else target_word(system)
     samples = np.flatnonzero(trace.where(layer=Layer.SERVER, op=Op.SAMPLE))
     if len(samples):
-        return _counted(trace.records[samples], word)
+        return counted(trace.records[samples], word)
     mask = trace.where(layer=Layer.SERVER, op=TRANSFERS, without=Flag.PART)
     if mask.any():
         return _seen(trace, mask, word)
@@ -159,24 +159,32 @@ def stripe_maps(trace: Trace) -> list[StripeMap]:
     return maps_of(trace.meta.get("map"))
 
 
-def _counted(samples: np.ndarray, word: str) -> TargetWork:
-    """Return the work between looks at the counters."""
+def counted(samples: np.ndarray, word: str = "target") -> TargetWork:
+    """Return the work between looks at the servers' counters.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray
+        ``SAMPLE`` records of the layer ``SERVER``. Parts are in the order of targets and ends.
+    word : str
+        What a target is called.
+    """
     samples = samples[np.lexsort((samples["end"], samples["target"]))]
     targets, row = np.unique(samples["target"].astype(np.int64), return_inverse=True)
     new = np.diff(row, prepend=-1) != 0
     start = np.where(new, samples["start"], np.roll(samples["end"], 1))
     known = (samples["offset"] >= 0).all()
+    took = _increase(samples["offset"], new) if known else np.full(len(row), -1)
     aux = samples["aux"]
     counts = {
         "write": (samples["length"], (aux & _LOW).astype(np.int64)),
         "read": (samples["result"], (aux >> np.uint64(32)).astype(np.int64)),
     }
-    took = _increase(samples["offset"], new) if known else np.full(len(row), -1)
 
     def parts(op: str | None) -> Iterator[Part]:
         wanted = [counts[op]] if op else [*counts.values()]
         sizes, operations = (
-            sum((_increase(column, new) for column in columns), np.zeros(len(row), np.int64))
+            np.sum([_increase(column, new) for column in columns], axis=0)
             for columns in zip(*wanted, strict=True)
         )
         yield Part(row, start, samples["end"], sizes, operations, took)

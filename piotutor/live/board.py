@@ -18,7 +18,9 @@ from piotutor.live.charts import LatencyHistogram, RankTimeline, Tank, Throughpu
 from piotutor.live.descent import Descent
 from piotutor.live.frames import as_application
 from piotutor.live.look import look
+from piotutor.live.ribbon import Ribbon
 from piotutor.live.scene import Scene
+from piotutor.live.targets import TargetStrips
 from piotutor.live.transport import Transport
 from piotutor.live.verdicts import VerdictPanel
 from piotutor.live.view import View
@@ -30,7 +32,17 @@ from piotutor.workload import Workload
 
 VIEWS: dict[str, type[View]] = {
     view.name: view
-    for view in (AccessMap, Throughput, LatencyHistogram, RankTimeline, Tank, Descent, VerdictPanel)
+    for view in (
+        AccessMap,
+        Throughput,
+        LatencyHistogram,
+        RankTimeline,
+        Tank,
+        Descent,
+        Ribbon,
+        TargetStrips,
+        VerdictPanel,
+    )
 }
 """The live views, by the names of their twins in `piotutor.plots.KINDS`."""
 

@@ -11,7 +11,9 @@ from piotutor.plots.extents import access_finding
 from piotutor.plots.latency import latency_finding
 from piotutor.plots.levels import tank_finding
 from piotutor.plots.pattern_map import pattern_map_data
+from piotutor.plots.ribbon_words import ribbon_finding
 from piotutor.plots.style import Words
+from piotutor.plots.targets import targets_finding
 from piotutor.plots.throughput import throughput_finding
 from piotutor.plots.timeline import timeline_finding
 from piotutor.plots.verdicts import verdicts_finding
@@ -25,6 +27,8 @@ _FINDINGS: dict[str, Callable[[Any], str]] = {
     "timeline": timeline_finding,
     "tank": tank_finding,
     "descent": descent_finding,
+    "ribbon": ribbon_finding,
+    "targets": targets_finding,
     "verdicts": verdicts_finding,
 }
 

@@ -20,6 +20,8 @@ from piotutor.plots import (
     pattern_map,
     prediction,
     ribbon,
+    ribbon_data,
+    ribbon_words,
     stripe_access,
     style,
     tank,
@@ -72,7 +74,7 @@ KINDS = {
     "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
     "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
     "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
-    "ribbon": Kind(ribbon.ribbon_data, ribbon.plot_ribbon, ribbon.ribbon_alt),
+    "ribbon": Kind(ribbon_data.ribbon_data, ribbon.plot_ribbon, ribbon_words.ribbon_alt),
     "targets": Kind(targets.targets_data, targets.plot_targets, targets.targets_alt),
     "target_totals": Kind(
         target_bars.target_totals_data,

@@ -30,8 +30,6 @@ from piotutor.stripemap import StripeMap
 from piotutor.trace import Trace
 from piotutor.units import format_size
 
-__all__ = ["plot_ribbon", "ribbon_alt", "ribbon_data", "ribbon_finding", "stripe_colors"]
-
 _FOLD = 4.0  # rows from the ribbon to where the targets begin
 _NAMED = 10  # columns with room for a name
 
@@ -59,14 +57,25 @@ def plot_ribbon(
     return recipe.plot(shown, ax, style, {})
 
 
-def stripe_colors(data: RibbonData) -> list[Look]:
-    """Return the look of each stripe that is drawn: its target's, or its writer's."""
-    if data.by == "target":
-        looks = target_looks(len(data.fold.targets))
-        return [looks[column] for column in data.fold.column]
+def stripe_colors(data: RibbonData, by: str) -> list[Look]:
+    """Return the look of each stripe that is drawn: its target's, or its writer's (`by` rank)."""
+    if by == "target":
+        known = [] if data.map is None else data.map.targets
+        palette = dict(zip(known, target_looks(len(known)), strict=True))
+        return [palette[data.fold.targets[column]] for column in data.fold.column]
     ranks = dict(zip(data.ranks.tolist(), rank_looks(data.ranks), strict=True))
     others = {SEVERAL: Look(MIXED, ""), NOBODY: Look("#E0E0E0", "")}
     return [(ranks | others)[writer] for writer in data.writer[data.fold.number].tolist()]
+
+
+def writer_looks(data: RibbonData) -> list[tuple[str, Look]]:
+    """Name the looks of who wrote: of many ranks only those of the first and the last."""
+    looks = [
+        (f"rank {n}", look) for n, look in zip(data.ranks, rank_looks(data.ranks), strict=True)
+    ]
+    kept = looks if len(looks) <= 8 else [looks[0], looks[-1]]
+    several = bool((data.writer == SEVERAL).any())
+    return [*kept, *([("several ranks", Look(MIXED, ""))] if several else [])]
 
 
 def _height(data: RibbonData) -> float:
@@ -80,7 +89,9 @@ def _draw(data: RibbonData, ax: Axes) -> None:
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(_FOLD + fold.rows + 0.3, -2.2))
     pointed = example(data)
-    for place, (number, look) in enumerate(zip(fold.number, stripe_colors(data), strict=True)):
+    for place, (number, look) in enumerate(
+        zip(fold.number, stripe_colors(data, data.by), strict=True)
+    ):
         ribbon, folded = _in_ribbon(data, place), _in_object(data, place)
         edge = 2.5 if number == pointed else 0.0
         for spot in (ribbon, folded):
@@ -94,10 +105,7 @@ def _draw(data: RibbonData, ax: Axes) -> None:
     _draw_boxes(data, ax)
     ax.text(0, -1.75, f"the file; {stripe_words(data, pointed)}", va="center")
     if data.by == "rank":
-        names = [f"rank {rank}" for rank in data.ranks[:8]]
-        looks = rank_looks(data.ranks)
-        more = [handle(Look(MIXED, ""), "several")] if (data.writer == SEVERAL).any() else []
-        top_legend(ax, [*map(handle, looks, names), *more], 9)
+        top_legend(ax, [handle(look, name) for name, look in writer_looks(data)], 9)
 
 
 def _in_ribbon(data: RibbonData, place: int) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from test_plots_data import MS, record, strided, tank_rows, trace_of
+from test_target_plots import map_of, samples
 
 from piotutor import plots
 from piotutor.errors import UsageError
@@ -20,6 +21,7 @@ from piotutor.trace import RECORD, Op, Phase, Trace
 from piotutor.workload import Workload
 
 PLACE = {"environment": {"filesystem": "ext4", "host": "node1", "mpi": "MPICH 5"}}
+STRIPED = {**PLACE, "map": map_of(80 * 47008)}
 
 
 def many(ranks=12, n=400):
@@ -31,7 +33,13 @@ def many(ranks=12, n=400):
 TRACES = {
     "empty": trace_of(),
     "one": trace_of(record(Op.WRITE, 3, 3, offset=0, length=0)),
-    "both": trace_of(*strided(), *strided(op=Op.READ, phase=Phase.READ, first=20), meta=PLACE),
+    "both": trace_of(
+        *strided(),
+        *strided(op=Op.READ, phase=Phase.READ, first=20),
+        *samples([(0, 40), (0, 40), (0, 0)]),
+        meta=STRIPED,
+    ),
+    "no counters": trace_of(*strided(), meta=STRIPED),
     "calls only": trace_of(record(Op.OPEN, 0, 1), record(Op.BARRIER, 1, 4)),
     "samples": trace_of(*tank_rows(dirty=1, resident=400)),
     "unknown": trace_of(*tank_rows(resident=-1), dropped=12345),
