@@ -2,7 +2,7 @@
 
 It is started before the ranks, with a pipe as its standard input. When it can be used it writes
 ``RUN/storage-ready.json``, whole: `Ready`. If it can't go on it writes ``{"problem": one line}``
-to ``RUN/storage-error.json`` and exits; what it prints is kept in ``RUN/storage.log``, whose last
+to ``RUN/storage-error.json``, whole and at once, and exits; what it prints is kept in ``RUN/storage.log``, whose last
 line has to do where there is no such file. A line ``stop`` on its standard input, after the ranks
 ended well, asks for its last records and its end; the pipe's end says that the guard is dead.
 """
@@ -123,10 +123,12 @@ class Service:
             pause(TICK)
 
     def check(self) -> None:
-        """Raise `BrokenError` if it has ended."""
-        code = self._process.poll()
+        """Raise `BrokenError` if it has ended, or says that it must."""
+        code, trouble = self._process.poll(), problem(self._run_dir)
+        if trouble:
+            raise BrokenError(trouble)
         if code is not None:
-            raise BrokenError(problem(self._run_dir) or f"{self._last_words()} (code {code})")
+            raise BrokenError(f"{self._last_words()} (code {code})")
 
     def finish(self, pause: Callable[[float], None]) -> str:
         """Ask for its end and wait for it; return what went wrong, empty if nothing did."""
