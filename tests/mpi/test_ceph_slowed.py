@@ -107,7 +107,7 @@ def test_what_cannot_be_slowed_is_refused(slowed):
         slowed.slow_down(1, "4k")
 
 
-def test_a_delayed_server_makes_its_requests_wait(here, mpi, spotless):
+def test_a_delayed_server_makes_requests_wait(here, mpi, spotless):
     """Four synchronous requests at least, one after the other, each of 50 ms or more."""
     storage = "ceph:osds=2,stripe_count=1,delay=0.05"
     found = run(storage, num_tasks=1, fsync_per_write=True, block_size=4 * MIB)

@@ -75,7 +75,8 @@ class Ceph(Local):
         Bytes/s of each OSD, and of one that is slower (``2@5m``): its traffic both ways, in a
         network of one's own.
     delay
-        Seconds that an OSD waits before each request (``0.02@1``): where there is no such network.
+        Seconds that an OSD waits at each step of a request (``0.02@1``; Ceph 16 takes three steps):
+        where there is no such network.
     """
 
     name: ClassVar[str] = "ceph"
@@ -100,7 +101,7 @@ class Ceph(Local):
     rate: int | None = options.option(None, options.size, "bytes/s of each OSD")
     slow: str | None = options.option(None, read_slow, "one slower OSD and its bytes/s: 2@5m")
     delay: str | None = options.option(
-        None, read_delay, "seconds that an OSD waits before each request: 0.02@1"
+        None, read_delay, "seconds that an OSD waits at each step of a request: 0.02@1"
     )
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ DISK = 1 << 30
 """Bytes of an OSD's bluestore beyond the files' own; it is a sparse file."""
 SPARE = 1 << 28
 """The same of a memstore: an OSD that is nearly full takes nothing more."""
+NEVER = 2_500_000_000
+"""Seconds since 1970 of a year to come: nothing is looked over before."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Config:
             "osd_crush_update_on_start": "false",
             "osd_class_update_on_start": "false",
             "osd_max_object_size": DISK,
+            "osd_scrub_min_interval": NEVER,  # else each tells so a second after its start
             "osd_extblkdev_plugins": "",
         }
 

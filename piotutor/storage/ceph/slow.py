@@ -44,7 +44,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Delay:
-    """Seconds that a server (None: each) waits before every request; as text ``0.02@1``."""
+    """Seconds that a server (None: each) waits at each step of a request; as text ``0.02@1``."""
 
     seconds: float
     osd: int | None = None
@@ -187,15 +187,15 @@ class Slowed:
 
     @contextmanager
     def delays(self, reach: Reach) -> Iterator[None]:
-        """Have the servers that are to be delayed wait before each request meanwhile."""
+        """Have the servers that are to be delayed wait at each step of a request meanwhile."""
         for osd, seconds in self._slowing.delays.items():
-            _wait_before_requests(reach, osd, seconds)
+            _wait_at_steps(reach, osd, seconds)
         yield
         for osd in self._slowing.delays:
-            _wait_before_requests(reach, osd, 0)
+            _wait_at_steps(reach, osd, 0)
 
 
-def _wait_before_requests(reach: Reach, osd: int, seconds: float) -> None:
+def _wait_at_steps(reach: Reach, osd: int, seconds: float) -> None:
     for name, value in (("duration", f"{seconds:g}"), ("probability", str(int(seconds > 0)))):
         setting = f"osd_debug_inject_dispatch_delay_{name}"
         reach.ask(f"osd.{osd}", "config set", var=setting, val=[value])
