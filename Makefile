@@ -2,6 +2,6 @@
 #   make lab     set up everything and open JupyterLab     make test   set up, run all tests
 # Variables: ARGS="..." (for JupyterLab, pytest, ...)  STACK=...  OFFLINE=...  PYTHON=...
 
-.PHONY: lab test lint notebooks bundle install
-lab test lint notebooks bundle install:
+.PHONY: lab test lint notebooks bundle install ceph
+lab test lint notebooks bundle install ceph:
 	@exec sh setup.sh $@ $(ARGS)

@@ -7,6 +7,7 @@
 #   sh setup.sh notebooks [OPTION ...]  write the notebooks from their sources
 #   sh setup.sh bundle [DIRECTORY]   pack all that "lab" needs where there is no network
 #   sh setup.sh install              set up, start nothing
+#   sh setup.sh ceph                 get Ceph, for "--storage ceph": installed, or unpacked without root
 #   sh setup.sh stack                say which stack would be chosen, and why
 #
 #   STACK=conda|site|hdf5|pip|openmpi  choose the MPI and HDF5 (docs/install.md)
@@ -368,11 +369,11 @@ set_up() { # set_up lab|test: an environment that is whole, in $V
     sources=$(cat pyproject.toml environment.yml setup.sh tools/setup/*.* piotutor/kernels/*.c \
         piotutor/capture/interposer/*.[ch] | cksum)
     key="$V $("$PYTHON" -V) ${MPICC:-} ${HDF5_DIR:-} $sources"
+    LOG=$ROOT/.venv-logs/setup.log
+    mkdir -p "$ROOT/.venv-logs"
     if ready; then
         say "the $got stack is ready in $V"
     else
-        LOG=$ROOT/.venv-logs/setup.log
-        mkdir -p "$ROOT/.venv-logs"
         : >"$LOG"
         trap stopped HUP INT TERM
         say "stack: $wanted ($why)"
@@ -434,6 +435,7 @@ do_lint() {
 do_test() {
     set_up test
     browser || :
+    ceph || say "no Ceph here: its tests will be skipped"
     worst=0
     do_lint || worst=1
     "$V/bin/python" -m pytest "$@" || worst=$?
@@ -446,6 +448,17 @@ browser() { # for tests/browser; Ubuntu's package is an empty one
     done
     { grep -qs '^ID=debian' /etc/os-release && apt_install "installing Chromium" chromium; } ||
         say "no Chromium here: the browser tests will be skipped (Debian: package chromium)"
+}
+
+ceph() { # the system's; else installed, or unpacked where there is no root
+    "$V/bin/python" -c 'from piotutor.storage.ceph import binaries as b; b.find()' 2>/dev/null ||
+        apt_install "installing Ceph" ceph-mon ceph-osd ceph-mds ceph-base libcephfs2 librados2 ||
+        step "unpacking Ceph" "$V/bin/python" tools/setup/ceph.py "$V/ceph"
+}
+
+do_ceph() {
+    set_up lab
+    ceph && say "Ceph is ready: piotutor run --storage ceph ..."
 }
 
 do_notebooks() {
@@ -472,7 +485,7 @@ command=${1:-help}
 [ -n "$OFFLINE" ] || [ ! -e ../piotutor-bundle.txt ] || OFFLINE=.. # we are in one
 [ -z "$OFFLINE" ] || OFFLINE=$(cd "$OFFLINE" 2>/dev/null && pwd -P) || die "OFFLINE: no such directory"
 case $command in
-lab | test | lint | notebooks | bundle | install | stack) "do_$command" "$@" ;;
+lab | test | lint | notebooks | bundle | install | stack | ceph) "do_$command" "$@" ;;
 help | -h | --help) sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0" ;;
 *) die "unknown command: $command (try: sh setup.sh help)" ;;
 esac
