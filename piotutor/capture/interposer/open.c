@@ -175,9 +175,11 @@ EXPORT int close(int fd)
 }
 
 #if __GLIBC_PREREQ(2, 34)
-/* All of a range: each of our files is one close, as if they had been closed one by one. */
+/* All of a range: each of our files is one close, as if they had been closed one by one. That
+ * libcephfs has descriptors isn't known to who closes all: it lets go of them first. */
 static void close_all(unsigned first, unsigned last)
 {
+    route_unmount();
     for (unsigned fd = first; fd < MOST_DESCRIPTORS && fd <= last; fd++)
         if (descriptor((int)fd) || routed((int)fd))
             close((int)fd);

@@ -223,11 +223,13 @@ static const char *told(const char *name, const char *otherwise)
     return keep_text(value && *value ? value : otherwise);
 }
 
-static mode_t own_umask(void)
+/* libcephfs takes no notice of it. */
+REAL(mode_t, umask, (mode_t))
+
+EXPORT mode_t umask(mode_t mask)
 {
-    mode_t mask = umask(077);
-    umask(mask);
-    return mask;
+    route.umask = mask & 0777;
+    return real_umask()(mask);
 }
 
 __attribute__((constructor)) static void construct(void)
@@ -241,7 +243,7 @@ __attribute__((constructor)) static void construct(void)
     route.library = told("PIOTUTOR_ROUTE_LIBRARY", "libcephfs.so.2");
     route.shadow = told("PIOTUTOR_ROUTE_SHADOW", "");
     route.wait = atoi(told("PIOTUTOR_ROUTE_WAIT", "20"));
-    route.umask = own_umask();
+    umask(umask(077));
     owner = getpid();
     pthread_atfork(before_fork, after_fork, in_child);
     routing = 1;

@@ -13,17 +13,26 @@ typedef struct {
     int n;
 } transfer;
 
-static int64_t move_at(struct routed *file, transfer t, int64_t offset)
+static int64_t moved(int handle, transfer t, int64_t offset)
 {
-    int handle = route_handle(file);
-    if (handle < 0)
-        return handle;
     if (t.n > 1)
         return (t.writing ? ceph.pwritev : ceph.preadv)(route.mount, handle, t.vector, t.n, offset);
     char *buffer = t.vector->iov_base;
     int64_t size = (int64_t)t.vector->iov_len;
     return t.writing ? ceph.write(route.mount, handle, buffer, size, offset)
                      : ceph.read(route.mount, handle, buffer, size, offset);
+}
+
+/* What is written past libcephfs's memory isn't in it: what was there of the file is forgotten. */
+static int64_t move_at(struct routed *file, transfer t, int64_t offset)
+{
+    int handle = route_handle(file);
+    if (handle < 0)
+        return handle;
+    int64_t got = moved(handle, t, offset);
+    if (got > 0 && t.writing && file->flags & O_DIRECT)
+        ceph.lazyio_synchronize(route.mount, handle, offset, (size_t)got);
+    return got;
 }
 
 /* One at a time: each goes on where the one before ended. O_APPEND writes at the end, wherever it
