@@ -1,0 +1,176 @@
+"""The engine in C, from Python: a world is made, given files and ranks, and run."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import mmap
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from piotutor.engine.machine import Machine
+from piotutor.errors import PiotutorError
+from piotutor.trace.record import RECORD, Layer
+
+OPERATION = np.dtype(
+    [
+        ("offset", "<i8"),
+        ("length", "<i8"),
+        ("file", "<i4"),
+        ("op", "<u2"),
+        ("phase", "<u2"),
+    ]
+)
+"""What a rank is to do; ``op`` of `piotutor.trace.Op`, or `WAIT`."""
+WAIT = 255
+"""An operation that is over when ``offset`` ns have passed since the beginning."""
+_ROOM = 1 << 24
+"""Requests, and events, under way at once at most; memory is taken only for those there are."""
+_KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
+_NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
+
+
+class _Machine(ctypes.Structure):
+    _fields_ = tuple(
+        (each.name, _KINDS[type(each.default)]) for each in dataclasses.fields(Machine)
+    )
+
+
+class _Size(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("files", "objects", "ranks", "rpcs", "events", "records")
+    )
+
+
+class _Counts(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("now", "records", "dropped", "happened"))
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """Return the engine, or None where it was not built."""
+    spec = find_spec("piotutor.engine._engine")
+    return None if spec is None or spec.origin is None else load(spec.origin)
+
+
+def load(path: str) -> ctypes.CDLL:
+    """Load the engine from a file."""
+    found = ctypes.CDLL(path)
+    found.engine_bytes.restype = ctypes.c_int64
+    found.engine_make.restype = ctypes.c_void_p
+    found.engine_records.restype = ctypes.c_int64
+    return found
+
+
+class World:
+    """One storage system in virtual time.
+
+    Parameters
+    ----------
+    machine : Machine
+        What it is.
+    files : sequence of (int, sequence of int)
+        The stripe size of each file, and the target of each of its objects.
+    clients : sequence of int
+        The client that each rank runs on.
+    layers : sequence of Layer
+        Of which layers there are to be records.
+    records : int
+        How many there may be; those beyond are counted.
+
+    Raises
+    ------
+    PiotutorError
+        The engine was not built.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        files: Sequence[tuple[int, Sequence[int]]],
+        clients: Sequence[int],
+        layers: Sequence[Layer] = (),
+        records: int = 0,
+    ) -> None:
+        found = library()
+        if found is None:
+            raise PiotutorError(
+                "the engine isn't built: install a C compiler (gcc), then piotutor again"
+            )
+        self._engine = found
+        self.ranks = len(clients)
+        objects = sum(len(targets) for _, targets in files)
+        plan = _Machine(**dataclasses.asdict(machine))
+        size = _Size(len(files), objects, self.ranks, _ROOM, _ROOM, records)
+        room = found.engine_bytes(ctypes.byref(plan), ctypes.byref(size))
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
+        self._memory = mmap.mmap(-1, room, flags=flags)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        bits = sum(1 << layer for layer in layers)
+        args = ctypes.c_void_p(start), ctypes.byref(plan), ctypes.byref(size), bits
+        self._world = ctypes.c_void_p(found.engine_make(*args))
+        self._add(files, clients)
+
+    def _add(self, files: Sequence[tuple[int, Sequence[int]]], clients: Sequence[int]) -> None:
+        first = 0
+        for number, (stripe_size, targets) in enumerate(files):
+            homes = (ctypes.c_int32 * len(targets))(*targets)
+            where = map(ctypes.c_int64, (number, first, stripe_size, len(targets)))
+            self._engine.engine_add_file(self._world, *where, homes)
+            first += len(targets)
+        for rank, client in enumerate(clients):
+            self._engine.engine_add_rank(self._world, ctypes.c_int64(rank), client)
+
+    def run(self, operations: np.ndarray, counts: np.ndarray) -> None:
+        """Let every rank do its operations, one after the other.
+
+        Parameters
+        ----------
+        operations : ndarray of OPERATION
+            Those of rank 0, then those of rank 1, ...
+        counts : ndarray of int64, shape (ranks,)
+            How many each rank has.
+
+        Raises
+        ------
+        PiotutorError
+            More was under way at once than the engine has room for.
+        """
+        todo = np.ascontiguousarray(operations, OPERATION)
+        end = np.cumsum(counts, dtype=np.int64)
+        begin = end - counts
+        pointers = (ctypes.c_void_p(array.ctypes.data) for array in (todo, begin, end))
+        if self._engine.engine_run(self._world, *pointers):
+            raise PiotutorError("more requests are under way at once than the engine has room for")
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the beginning."""
+        return int(self._counts().now)
+
+    @property
+    def events(self) -> int:
+        """How many events there were."""
+        return int(self._counts().happened)
+
+    @property
+    def dropped(self) -> int:
+        """Records that found no room."""
+        return int(self._counts().dropped)
+
+    @property
+    def records(self) -> np.ndarray:
+        """The records, in the order in which calls ended; of `RECORD`."""
+        count = self._counts().records
+        start = self._engine.engine_records(self._world)
+        return np.frombuffer(self._memory, RECORD, count, start)
+
+    def _counts(self) -> _Counts:
+        counts = _Counts()
+        self._engine.engine_counts(self._world, ctypes.byref(counts))
+        return counts

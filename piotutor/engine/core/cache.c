@@ -1,0 +1,135 @@
+/* Written bytes wait for others beside them until they make a request of full size. When a lane's
+ * limit is reached, its oldest bytes go out, and who wants to write waits for their return. */
+#include "cache.h"
+
+#include "requests.h"
+#include "work.h"
+
+#define MOST_FRAGMENTS 256 /* pages of a request, as of Lustre's bulk transfers of 1 MiB */
+
+void flush(struct world *w, int32_t client, int32_t object)
+{
+    struct view *view = view_of(w, client, object);
+    if (!view->bytes)
+        return;
+    struct rpc rpc = {.offset = view->offset, .length = view->bytes, .client = client,
+                      .object = object, .rank = NOBODY, .op = WRITE, .fragments = view->fragments};
+    view->bytes = view->fragments = 0;
+    number r = new_rpc(w, rpc);
+    if (likely(r))
+        send_rpc(w, r);
+}
+
+static void list_view(struct world *w, struct lane *lane, int32_t client, int32_t object)
+{
+    struct view *view = view_of(w, client, object);
+    if (view->listed)
+        return;
+    view->listed = 1;
+    view->next = 0;
+    if (lane->last_stash)
+        view_of(w, client, lane->last_stash - 1)->next = object + 1;
+    else
+        lane->stashes = object + 1;
+    lane->last_stash = object + 1;
+}
+
+static void flush_oldest(struct world *w, struct lane *lane, int32_t client)
+{
+    number object = lane->stashes;
+    struct view *view = view_of(w, client, object - 1);
+    lane->stashes = view->next;
+    if (!lane->stashes)
+        lane->last_stash = 0;
+    view->listed = 0;
+    flush(w, client, object - 1);
+}
+
+static void gather(struct world *w, struct lane *lane, struct rpc wish)
+{
+    struct view *view = view_of(w, wish.client, wish.object);
+    lane->dirty += wish.length;
+    while (wish.length) {
+        int beside = view->bytes && wish.offset == view->end;
+        if (!view->bytes)
+            view->offset = wish.offset;
+        int64_t room = w->machine.rpc_size - view->bytes;
+        int64_t some = wish.length < room ? wish.length : room;
+        view->bytes += some;
+        view->fragments += !beside;
+        view->end = wish.offset + some;
+        wish.offset += some;
+        wish.length -= some;
+        if (view->bytes == w->machine.rpc_size || view->fragments == MOST_FRAGMENTS)
+            flush(w, wish.client, wish.object);
+    }
+    if (view->bytes)
+        list_view(w, lane, wish.client, wish.object);
+}
+
+/* Whether there is room; more than the limit at once is let in alone. */
+static int fits(const struct world *w, const struct lane *lane, int64_t length)
+{
+    return !lane->dirty || lane->dirty + length <= w->machine.dirty_limit;
+}
+
+static void take_in(struct world *w, struct lane *lane, number wish)
+{
+    struct rpc rpc = *rpc_at(w, wish - 1);
+    struct rank *rank = rank_at(w, rpc.rank);
+    forget_rpc(w, wish);
+    gather(w, lane, rpc);
+    occupy(&rank->busy, w->now, duration(rpc.length, w->machine.memory_bandwidth));
+    part_is_over(w, rpc.rank);
+}
+
+void keep(struct world *w, number wish)
+{
+    const struct rpc *rpc = rpc_at(w, wish - 1);
+    struct lane *lane = lane_of(w, rpc->client, rpc->object);
+    if (!lane->wishes && fits(w, lane, rpc->length)) {
+        take_in(w, lane, wish);
+        return;
+    }
+    int32_t client = rpc->client;
+    APPEND(rpc, w, lane->wishes, lane->last_wish, wish);
+    while (lane->stashes)
+        flush_oldest(w, lane, client);
+}
+
+void written_back(struct world *w, const struct rpc *rpc)
+{
+    struct lane *lane = lane_of(w, rpc->client, rpc->object);
+    lane->dirty -= rpc->length;
+    while (lane->wishes && fits(w, lane, rpc_at(w, lane->wishes - 1)->length)) {
+        number wish = TAKE(rpc, w, lane->wishes, lane->last_wish);
+        take_in(w, lane, wish);
+    }
+    if (lane->wishes)
+        while (lane->stashes)
+            flush_oldest(w, lane, rpc->client);
+}
+
+int wait_for_object(struct world *w, int32_t rank, int32_t client, int32_t object)
+{
+    struct view *view = view_of(w, client, object);
+    if (!view->flying)
+        return 0;
+    number r = new_rpc(w, (struct rpc){.rank = rank, .next = view->waiting});
+    view->waiting = r;
+    return 1;
+}
+
+void one_fewer_flying(struct world *w, int32_t client, int32_t object)
+{
+    struct view *view = view_of(w, client, object);
+    if (--view->flying)
+        return;
+    while (view->waiting) {
+        number r = view->waiting;
+        struct rpc waits = *rpc_at(w, r - 1);
+        view->waiting = waits.next;
+        forget_rpc(w, r);
+        part_is_over(w, waits.rank);
+    }
+}

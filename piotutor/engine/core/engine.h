@@ -1,0 +1,35 @@
+/* What the engine offers to Python and to the interposer. */
+#ifndef PIOTUTOR_ENGINE_H
+#define PIOTUTOR_ENGINE_H
+
+#include "world.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+struct size { /* what a world is to hold */
+    int64_t files, objects, ranks, rpcs, events, records;
+};
+
+/* Bytes that a world takes; make one in so much zeroed memory. */
+EXPORT int64_t engine_bytes(const struct machine *machine, const struct size *size);
+EXPORT struct world *engine_make(void *memory, const struct machine *machine,
+                                 const struct size *size, int32_t layers);
+
+EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64_t stripe_size,
+                            int64_t stripe_count, const int32_t *targets);
+EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client);
+
+/* Run every rank's operations, from `next[rank]` to before `end[rank]`; -1: there was no room. */
+EXPORT int engine_run(struct world *w, const struct operation *todo, int64_t *next,
+                      const int64_t *end);
+
+struct counts {
+    int64_t now, records, dropped, happened;
+};
+EXPORT void engine_counts(const struct world *w, struct counts *counts);
+EXPORT int64_t engine_records(const struct world *w); /* where they lie, in bytes from the world */
+
+/* The parameters of a machine by name, separated by spaces, as this library was built. */
+EXPORT const char *engine_parameters(void);
+
+#endif

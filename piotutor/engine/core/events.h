@@ -1,0 +1,13 @@
+/* What is going to happen, in order of time; at one time, in the order in which it was foreseen. */
+#ifndef PIOTUTOR_ENGINE_EVENTS_H
+#define PIOTUTOR_ENGINE_EVENTS_H
+
+#include "world.h"
+
+enum kind { ARRIVE, LEAVE, BACK, OVER, DONE, METADATA, KINDS };
+
+void foresee(struct world *w, ns when, enum kind kind, number which);
+ns next_time(struct world *w);            /* NEVER: there is none */
+struct event next_event(struct world *w); /* there must be one */
+
+#endif

@@ -1,0 +1,47 @@
+/* Virtual time: each rank has all its operations from the start, and time is what happens next. */
+#include "engine.h"
+
+#include "events.h"
+#include "requests.h"
+#include "work.h"
+
+static void done(struct world *w, number rank)
+{
+    operation_is_over(w, (int32_t)rank);
+}
+
+static void metadata(struct world *w, number rank)
+{
+    metadata_arrives(w, (int32_t)rank);
+}
+
+static void happen(struct world *w, struct event event)
+{
+    static void (*const act[KINDS])(struct world *, number) = {
+        [ARRIVE] = rpc_arrives, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,
+        [DONE] = done, [METADATA] = metadata};
+    w->now = event.time;
+    w->happened++;
+    act[event.kind](w, event.which);
+}
+
+static void go_on(struct world *w, const struct operation *todo, int64_t *next, const int64_t *end)
+{
+    number ready;
+    while ((ready = TAKE(rank, w, w->ready, w->last_ready))) {
+        int32_t rank = (int32_t)ready - 1;
+        if (next[rank] < end[rank])
+            begin(w, rank, todo[next[rank]++]);
+    }
+}
+
+EXPORT int engine_run(struct world *w, const struct operation *todo, int64_t *next,
+                      const int64_t *end)
+{
+    go_on(w, todo, next, end);
+    while (w->filled && likely(!w->full)) {
+        happen(w, next_event(w));
+        go_on(w, todo, next, end);
+    }
+    return w->full ? -1 : 0;
+}

@@ -1,0 +1,14 @@
+/* What ranks do: operations, in parts. */
+#ifndef PIOTUTOR_ENGINE_WORK_H
+#define PIOTUTOR_ENGINE_WORK_H
+
+#include "world.h"
+
+void begin(struct world *w, int32_t rank, struct operation what); /* the rank must be idle */
+void part_is_over(struct world *w, int32_t rank);
+void operation_is_over(struct world *w, int32_t rank);
+void metadata_arrives(struct world *w, int32_t rank);
+
+void tell(struct world *w, enum layer layer, const struct rpc *rpc, ns start, ns end);
+
+#endif

@@ -1,0 +1,74 @@
+#include "engine.h"
+
+#include <string.h>
+
+static int64_t lay_out(struct world *w, const struct size *size)
+{
+    const struct machine *m = &w->machine;
+    const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
+                             m->targets * m->target_channels, m->clients * size->objects,
+                             m->clients * m->targets, size->rpcs, size->events, size->records};
+    int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
+#define TABLE(type, name) \
+    w->at.name = used; \
+    used += (count[i++] * (int64_t)sizeof(type) + 63) / 64 * 64;
+    TABLES
+#undef TABLE
+    return used;
+}
+
+EXPORT int64_t engine_bytes(const struct machine *machine, const struct size *size)
+{
+    struct world w = {.machine = *machine};
+    return lay_out(&w, size);
+}
+
+EXPORT struct world *engine_make(void *memory, const struct machine *machine,
+                                 const struct size *size, int32_t layers)
+{
+    struct world *w = memory;
+    w->machine = *machine;
+    w->bytes = lay_out(w, size);
+    w->files = size->files;
+    w->objects = size->objects;
+    w->ranks = w->missing = size->ranks;
+    w->rpc_room = (number)size->rpcs;
+    w->event_room = (number)size->events;
+    w->record_room = size->records;
+    w->layers = layers;
+    return w;
+}
+
+EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64_t stripe_size,
+                            int64_t stripe_count, const int32_t *targets)
+{
+    *file_at(w, which) = (struct file){stripe_size, stripe_count, first};
+    memcpy(home_at(w, first), targets, (size_t)stripe_count * sizeof *targets);
+}
+
+EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
+{
+    rank_at(w, which)->client = client;
+    APPEND(rank, w, w->ready, w->last_ready, (number)which + 1);
+}
+
+EXPORT void engine_counts(const struct world *w, struct counts *counts)
+{
+    *counts = (struct counts){w->now, w->records, w->dropped, w->happened};
+}
+
+EXPORT int64_t engine_records(const struct world *w)
+{
+    return w->at.record;
+}
+
+EXPORT const char *engine_parameters(void)
+{
+#define INTEGER(name) #name " "
+#define NUMBER(name) #name " "
+    return
+#include "machine.def"
+        "";
+#undef INTEGER
+#undef NUMBER
+}

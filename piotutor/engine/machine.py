@@ -1,0 +1,82 @@
+"""A storage system as the engine sees it: every parameter, once, with its unit and meaning.
+
+The numeric fields of `Machine` are those of ``core/machine.def``, in its order; a test holds the
+two together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from piotutor.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Clients, a network, servers with targets, and how clients use them.
+
+    Attributes
+    ----------
+    clients
+        Nodes that ranks run on.
+    targets
+        What stores objects: OSTs, OSDs, disks.
+    targets_per_server
+        How many of them share a server's network interface.
+    client_bandwidth, server_bandwidth
+        Of a network interface, in bytes/s each way; 0: no limit.
+    latency
+        Seconds that a message takes one way.
+    rpc_size
+        Bytes of a request, at most.
+    rpcs_in_flight
+        Requests that a client has under way to one target at most.
+    dirty_limit
+        Bytes that a client keeps for one target before it makes writers wait; 0: writes go through.
+    memory_bandwidth
+        Bytes/s at which a client copies into its cache; 0: at once.
+    open_time, create_time, stat_time, remove_time
+        Seconds that the metadata server takes for each.
+    target_overhead
+        Seconds that a target takes for each request, whatever its size.
+    target_write_bandwidth, target_read_bandwidth
+        Bytes/s of each channel of a target; 0: no limit.
+    target_channels
+        Requests that a target serves at once.
+    """
+
+    clients: int = 1
+    targets: int = 1
+    targets_per_server: int = 1
+    client_bandwidth: float = 0.0
+    server_bandwidth: float = 0.0
+    latency: float = 0.0
+    rpc_size: int = 1 << 20
+    rpcs_in_flight: int = 8
+    dirty_limit: int = 0
+    memory_bandwidth: float = 0.0
+    open_time: float = 0.0
+    create_time: float = 0.0
+    stat_time: float = 0.0
+    remove_time: float = 0.0
+    target_overhead: float = 0.0
+    target_write_bandwidth: float = 0.0
+    target_read_bandwidth: float = 0.0
+    target_channels: int = 1
+
+    def __post_init__(self) -> None:
+        for about in dataclasses.fields(self):
+            value = getattr(self, about.name)
+            least = 1 if about.name in _COUNTS else 0
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise UsageError(f"{about.name}={value!r}: give a number, at least {least}")
+
+    def replace(self, **changes: Any) -> Machine:
+        """Return a machine with some parameters changed."""
+        return dataclasses.replace(self, **changes)
+
+
+_COUNTS = ("clients", "targets", "targets_per_server", "rpc_size", "rpcs_in_flight",
+           "target_channels")  # fmt: skip
