@@ -43,6 +43,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "metrics": ("piotutor.metrics", None),
     "pattern": ("piotutor.pattern", None),
     "plots": ("piotutor.plots", None),
+    "storage": ("piotutor.storage", None),
     "units": ("piotutor.units", None),
 }
 
