@@ -29,6 +29,10 @@ class TestLustreStorage(StorageSuite):
         monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
 
 
+class TestCephStorage(StorageSuite):
+    name = "ceph"
+
+
 class TestLocalLauncher(LauncherSuite):
     name = "local"
 
