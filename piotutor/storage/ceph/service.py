@@ -13,7 +13,8 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +31,8 @@ from piotutor.storage.ceph.slow import Slowed
 READY, ERROR = "storage-ready.json", "storage-error.json"
 TICK = 0.1
 """Seconds between looks at the daemons."""
+TIDY = 1.0
+"""Seconds between looks for clients that died."""
 
 
 class Service:
@@ -57,15 +60,17 @@ class Service:
         with self._reach() as reach:
             if self.standing:
                 _write(self.run_dir / READY, self._made())
-                self._wait()
+                self._wait(reach.evict_dead)
                 return
             with reach.client() as client:
                 files = Files(client, self.run_dir.name, self._layout(), reach.osds)
-                files.make(self.names, self._repetitions())
-                self._beside(reach, files)
-                if self.home:
-                    reach.evict_dead()
-                    files.remove()
+                try:
+                    files.make(self.names, self._repetitions())
+                    self._beside(reach, files)
+                finally:
+                    if self.home:
+                        reach.evict_dead()
+                        files.remove()
 
     def _beside(self, reach: Reach, files: Files) -> None:
         """Let the ranks go, and record until they are done."""
@@ -150,12 +155,16 @@ class Service:
             plugins=found.plugins(),
         )
 
-    def _wait(self) -> None:
-        """Wait until it is told to stop; see to it that all daemons are there meanwhile."""
+    def _wait(self, tidy: Callable[[], object] = lambda: None) -> None:
+        """Wait until it is told to stop; see to it that all daemons are there, and tidy up."""
+        last = time.monotonic()
         while not self._told():
             trouble = self.cluster.dead() if self.cluster else self._fallen()
             if trouble:
                 raise PiotutorError(f"Ceph: {trouble}")
+            if time.monotonic() > last + TIDY:
+                tidy()
+                last = time.monotonic()
 
     def _fallen(self) -> str:
         """Say why the Ceph that stood doesn't stand any more; empty while it does."""
