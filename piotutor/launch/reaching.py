@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -74,7 +76,7 @@ def _finish(process: subprocess.Popen[str] | str, last: float, wait: float) -> A
         try:
             output, _ = process.communicate(timeout=max(0.0, last - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             return Answer(None, f"no answer within {wait:g} s")
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return Answer(process.returncode, lines[-1] if lines else f"code {process.returncode}")

@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from piotutor.errors import UsageError
 from piotutor.kernels.base import Comm, SerialComm
 from piotutor.kernels.benchmark import Outcome, run_rank
 from piotutor.kernels.job import Job, read_job
+from piotutor.launch.away import arrive, sending
 from piotutor.launch.pingpong import compare
 from piotutor.trace import clocks
 from piotutor.trace.clocks import Clocks
@@ -40,18 +42,26 @@ def main(arguments: Sequence[str]) -> int:
     comm: Comm = SerialComm()
     run_dir = Path(arguments[0]).absolute().parent
     try:
+        alone = arrive(run_dir / Path(arguments[0]).name)
         job = read_job(arguments[0])
         run_dir = job.run_dir
         comm = _communicator(job)
-        work(job, comm)
+        work(job, comm, alone)
     except Exception as error:
         return _give_up(error, run_dir, comm)
     return 0
 
 
-def work(job: Job, comm: Comm) -> None:
-    """Do this rank's part of a job, and leave its trace and the result in the run directory."""
-    from piotutor.capture.residency import evict, let_go
+def work(job: Job, comm: Comm, alone: bool = False) -> None:
+    """Do this rank's part of a job, and leave its trace and the result in the run directory.
+
+    Parameters
+    ----------
+    job, comm
+        The job, and all its ranks.
+    alone : bool
+        Whether the run directory is only this host's: what is in it has to be sent.
+    """
     from piotutor.storage import seen
 
     tasks = job.workload.num_tasks
@@ -60,25 +70,33 @@ def work(job: Job, comm: Comm) -> None:
     hosts = comm.allgather(_node())
     (job.run_dir / "trace").mkdir(exist_ok=True)
     nodes = _compare_clocks(Clocks.of_hosts(hosts, time.time_ns() - time.monotonic_ns()), job, comm)
+    with sending(job.run_dir, asked=alone and nodes.leads(comm.rank)):
+        outcome = _record(job, comm, nodes.ranks[comm.rank])
+        if comm.rank == 0 and not job.routed and Path(job.path(0)).is_file():
+            seen.note(job.run_dir, job.path(0))
+        _compare_clocks(nodes, job, comm)
+        outcomes = comm.allgather(outcome)
+        if comm.rank == 0:
+            environment = {**_environment(), **outcome.environment}
+            result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
+            result["signature"] = job.seed_of(job.workload.repetitions - 1)
+            _write_json(job.run_dir / "worker.json", result)
+
+
+def _record(job: Job, comm: Comm, client: int) -> Outcome:
+    """Do the work, and record it."""
+    from piotutor.capture.residency import evict, let_go
+
     writer = TraceWriter(
         job.run_dir / "trace" / f"rank-{comm.rank:05d}.piot",
         rank=comm.rank,
-        client=nodes.ranks[comm.rank],
+        client=client,
         files=job.files,
         max_bytes=job.trace_max_bytes,
     )
     with writer:
         away = job.routed  # what is in memory, and where, only its servers know
-        outcome = run_rank(job, comm, writer, let_go if away else evict, partial(_look, job))
-    if comm.rank == 0 and not job.routed and Path(job.path(0)).is_file():
-        seen.note(job.run_dir, job.path(0))
-    _compare_clocks(nodes, job, comm)
-    outcomes = comm.allgather(outcome)
-    if comm.rank == 0:
-        environment = {**_environment(), **outcome.environment}
-        result = collect(outcomes) | {"environment": environment, "rank_hosts": hosts}
-        result["signature"] = job.seed_of(job.workload.repetitions - 1)
-        _write_json(job.run_dir / "worker.json", result)
+        return run_rank(job, comm, writer, let_go if away else evict, partial(_look, job))
 
 
 def _node(environment: Mapping[str, str] = os.environ) -> str:
@@ -165,7 +183,8 @@ def _give_up(error: Exception, run_dir: Path, comm: Comm) -> int:
         "traceback": traceback.format_exc(),
         "usage": usage,
     }
-    _write_json(run_dir / f"error-{comm.rank:05d}.json", report)
+    with suppress(OSError):  # there may be no run directory on this host
+        _write_json(run_dir / f"error-{comm.rank:05d}.json", report)
     print(f"rank {comm.rank}: {error}", file=sys.stderr, flush=True)
     code = 2 if usage else 1
     abort = getattr(comm, "Abort", None)

@@ -133,6 +133,10 @@ class Clocks:
         names = list(dict.fromkeys(hosts))
         return cls(tuple(map(names.index, hosts)), tuple(map(Clock, names)), booted)
 
+    def leads(self, rank: int) -> bool:
+        """Say whether a rank is the first one on its host."""
+        return self.ranks.index(self.ranks[rank]) == rank
+
     def read(self, readings: Mapping[int, Reading]) -> Clocks:
         """Return these clocks with one more reading of some clients."""
         clients = (

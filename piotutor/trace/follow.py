@@ -58,7 +58,7 @@ class Follower:
         self._hosts: clocks.Clocks | None = None
         self._several = several
         self._wanted = re.compile("|".join(map(fnmatch.translate, names)))
-        self._tails: dict[str, _Tail] = {}
+        self._tails: dict[str, Tail] = {}
         self._names: dict[str, int] = {}
         self._turn = 0
         self._listed = 0  # when the directory had changed, as of a listing that missed nothing
@@ -121,7 +121,7 @@ class Follower:
         self._listed = changed if time.time_ns() - changed > _TICK else 0
         for name in sorted(names - self._tails.keys()):
             if self._wanted.match(name):
-                self._tails[name] = _Tail(self.directory / name)
+                self._tails[name] = Tail(self.directory / name)
         if clocks.FILE in names and self._hosts is None:
             self._hosts = clocks.load(self.directory)
 
@@ -169,7 +169,7 @@ class _Header(NamedTuple):
 class _Run(NamedTuple):
     """Records one after the other in one file, each with its last word stored."""
 
-    tail: _Tail
+    tail: Tail
     first: int
     raw: bytes
 
@@ -187,8 +187,19 @@ def _put_back(runs: list[_Run], wrong: np.ndarray) -> None:
         run.tail.put_back(run.first + np.flatnonzero(wrong[start:stop]))
 
 
-class _Tail:
-    """The part of one trace file that hasn't been handed out: gaps, and what comes after."""
+class Tail:
+    """The part of one trace file that hasn't been handed out: gaps, and what comes after.
+
+    Attributes
+    ----------
+    path
+        The file.
+    files, dropped, rank, booted, base
+        Of its header: names, records that found no room, the rank, when its clock was at 0 by the
+        clock of the day (ns), and where records begin.
+    finished
+        Whether it is closed and read to its end.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -196,7 +207,8 @@ class _Tail:
         self.dropped = 0
         self.finished = False
         self.rank = -1
-        self.booted = 0  # when the file's clock was at 0, by the clock of the day
+        self.booted = 0
+        self.base = 0
         self._seen = 0  # records that were claimed at the last poll
         self._text_bytes = 0
         self._gaps: list[tuple[int, int]] = []
@@ -234,6 +246,7 @@ class _Tail:
         header = _Header(*_HEADER.unpack_from(raw))
         self.dropped = header.dropped
         self.rank, self.booted = header.rank, header.wall - header.monotonic
+        self.base = header.header_bytes
         if header.text_bytes != self._text_bytes:
             parse_header(raw, self.path)
             self._text_bytes = header.text_bytes
@@ -255,7 +268,7 @@ class _Tail:
 class _Scan:
     """Reads of one poll in one file; `found` collects what looks whole."""
 
-    def __init__(self, tail: _Tail, fd: int, base: int) -> None:
+    def __init__(self, tail: Tail, fd: int, base: int) -> None:
         self.found: list[_Run] = []
         self._tail = tail
         self._fd = fd
