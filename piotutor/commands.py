@@ -17,8 +17,9 @@ from typing import Any
 from piotutor import preparation, rundir
 from piotutor.capture import choice
 from piotutor.errors import UsageError
-from piotutor.launch import Launcher, guard, limits
+from piotutor.launch import Launcher, limits
 from piotutor.launch.local import Ranks
+from piotutor.launch.orders import Orders
 from piotutor.preparation import Options
 from piotutor.storage import Storage, datafiles
 from piotutor.storage.datafiles import DataFiles
@@ -101,7 +102,7 @@ def orders(
     launcher: Launcher,
     options: Options,
     streams: Sequence[int] = (),
-) -> guard.Orders:
+) -> Orders:
     """Write the job's files, and return the guard's orders, written too.
 
     Parameters
@@ -137,7 +138,7 @@ def orders(
     service = home.service(run_dir, (), temporary)
     words = (*home.argv_prefix, *captured.argv_prefix)
     ranks = Ranks(command.places, prefix=words, program=command.argv)
-    told = guard.Orders(
+    told = Orders(
         argv=launcher.argv(ranks) if command.ranks else [*ranks.prefix, *command.argv],
         env={
             **{name: os.environ[name] for name in ours if name in os.environ},

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from piotutor import collection, preparation, results, rundir
-from piotutor.launch import guard
+from piotutor.launch import cleaning, guard
+from piotutor.launch.orders import Orders
 from piotutor.results import Run
 from piotutor.trace import Follower, clocks
 from piotutor.workload import Workload
@@ -35,7 +36,7 @@ class Job:
         What it does; None for a program that isn't ours.
     """
 
-    def __init__(self, workload: Workload | None, orders: guard.Orders, process: Process) -> None:
+    def __init__(self, workload: Workload | None, orders: Orders, process: Process) -> None:
         self.run_dir = Path(orders.run_dir)
         self.workload = workload
         self._orders = orders
@@ -159,7 +160,7 @@ class Job:
             self._process.stdin.close()
         ended = self.run_dir / "guard-result.json"
         if not ended.exists():
-            left = guard.clean(self._orders)
+            left = cleaning.clean(self._orders)
             status = guard.status_of(self._process.wait())
             if status == "failed" and self._stopped_at:
                 status = "stopped"

@@ -21,8 +21,9 @@ from typing import Any
 from piotutor import launch, rundir, storage
 from piotutor.capture import UnavailableError, block, choice
 from piotutor.errors import UsageError
-from piotutor.launch import Launcher, guard, limits
+from piotutor.launch import Launcher, limits
 from piotutor.launch.local import Ranks
+from piotutor.launch.orders import Orders
 from piotutor.launch.queue import Pool
 from piotutor.storage import Storage, datafiles
 from piotutor.storage.datafiles import DataFiles
@@ -119,7 +120,7 @@ def place(workload: Workload, state: Path, run_dir: Path, options: Options) -> D
 
 def orders(
     workload: Workload, data: DataFiles, run_dir: Path, launcher: Launcher, options: Options
-) -> guard.Orders:
+) -> Orders:
     """Write the job's files, and return the guard's orders, written too."""
     home, tasks = options.home.at(Path(data.files[0]).parent), workload.num_tasks
     room = limits.trace_bytes(run_dir, 2 * tasks)  # each rank's own file, and one from below
@@ -138,7 +139,7 @@ def orders(
         per_node=workload.tasks_per_node,
     )
     temporary = temporary_of(run_dir)
-    found = guard.Orders(
+    found = Orders(
         argv=launcher.argv(ranks),
         env={**rank_environment(), **launcher.env(), **home.env, **captured.env},
         data=data.to_dict(),
@@ -159,7 +160,7 @@ def temporary_of(run_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"
 
 
-def need_here(orders: guard.Orders, home: Storage) -> None:
+def need_here(orders: Orders, home: Storage) -> None:
     """Refuse ranks on other machines where the storage's servers are on this one."""
     if orders.service and not orders.temporary:
         raise UsageError(
@@ -280,6 +281,7 @@ def environment(home: Storage, launcher: Launcher, captured: choice.Capture) -> 
         "path": str(home.path),
         "host": socket.gethostname(),
         "mpi": launcher.library,
+        "launcher": launcher.name,
         "system": platform.system(),
         "kernel": platform.release(),
         "python": platform.python_version(),

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.launch import guard
+from piotutor.launch import cleaning
+from piotutor.launch.orders import Orders
 from piotutor.storage import datafiles
 
 KEEP = 1 << 30
@@ -223,10 +224,10 @@ def _clean(run: Path) -> bool:
             datafiles.abandon(private)
         shutil.rmtree(run, ignore_errors=True)
         return True
-    orders = guard.Orders.read(run / "guard.json")
+    orders = Orders.read(run / "guard.json")
     if orders.host != socket.gethostname() or Path(orders.run_dir) != run:
         return False
-    left = guard.clean(orders)
+    left = cleaning.clean(orders)
     result = {"status": "failed", "code": None, "reason": "its guard was killed"}
     write_json(run / "guard-result.json", {**result, "seconds": 0.0, "left": left})
     return True

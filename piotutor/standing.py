@@ -24,7 +24,8 @@ from types import TracebackType
 from piotutor import rundir
 from piotutor.errors import PiotutorError
 from piotutor.jobs import Job, start_guard
-from piotutor.launch import guard, service
+from piotutor.launch import service
+from piotutor.launch.orders import Orders
 from piotutor.storage.ceph import Ceph, Standing
 from piotutor.storage.datafiles import DataFiles
 
@@ -133,7 +134,7 @@ def start(storage: Ceph) -> Upkeep:
     rundir.sweep(state)
     with rundir.new(state, "ceph") as (run_dir, lock):
         temporary = Path(tempfile.gettempdir()) / f"piotutor-{run_dir.name}"
-        orders = guard.Orders(
+        orders = Orders(
             run_dir=str(run_dir),
             argv=storage.stand(run_dir, temporary),
             env={},

@@ -16,8 +16,8 @@ from piotutor.errors import UsageError
 from piotutor.storage import options
 
 if TYPE_CHECKING:
-    from piotutor.launch.guard import Orders
     from piotutor.launch.local import Ranks
+    from piotutor.launch.orders import Orders
     from piotutor.workload import Workload
 
 LAUNCHERS = {

@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 from piotutor.errors import UsageError
 from piotutor.launch import processes
-from piotutor.launch.guard import Orders
 from piotutor.launch.local import Local, Ranks
+from piotutor.launch.orders import Orders
 from piotutor.storage.options import at_least, option, settle
 from piotutor.workload import Workload
 

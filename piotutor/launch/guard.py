@@ -12,23 +12,24 @@ import json
 import math
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from piotutor.capture import UnavailableError, fiemap, procio, tracefs
-from piotutor.launch import processes, shared_memory
+from piotutor.launch import processes
+from piotutor.launch.cleaning import cancel, clean
+from piotutor.launch.orders import Orders
 from piotutor.launch.queue import Pool, places
+from piotutor.launch.relay import Started
 from piotutor.launch.service import BrokenError, Ready, Service
-from piotutor.storage.datafiles import DataFiles
 
 TICK = 0.25
 """Seconds between looks at what announces itself by no descriptor: the parent, the clock."""
@@ -38,89 +39,8 @@ OUTPUT = 1 << 20
 """Bytes of the ranks' output that are kept."""
 BATCH = "batch-state.json"
 """In a run directory: what a batch system says of the job."""
-CANCEL = 8.0
-"""Seconds that the command may take which ends ranks elsewhere."""
 CODES = {"done": 0, "failed": 1, "stopped": 3, "timeout": 4}
 """Exit codes of the guard, by the run's status."""
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a guard is told: plain values, stored as ``guard.json``.
-
-    Attributes
-    ----------
-    run_dir
-        The run directory.
-    argv
-        The command that starts the ranks.
-    cancel
-        A command that ends ranks which aren't processes of this machine: run before anything else
-        is ended. What it says on failing is what may be left. Empty for none.
-    env
-        Variables added to the environment of the ranks.
-    unset
-        Variables of our own that the ranks must not see.
-    directory
-        Where the ranks begin; empty for the run directory.
-    streams
-        Descriptors of ours that become the ranks' standard input, output and error; empty: they
-        read nothing, and what they print is kept in ``output.txt``.
-    data
-        A `DataFiles` as a dict.
-    service
-        The command of what the storage needs beside the ranks: see `piotutor.launch.service`;
-        empty for none.
-    sampler
-        A command that runs beside the ranks and is told to end after them; empty for none.
-    block
-        A `tracefs.Order` as a dict, of which the sampler makes records; empty for none.
-    watched
-        Whether the ranks wait until these records are being made: programs that aren't ours don't
-        say where a file lay that they remove.
-    timeout
-        Seconds that the ranks may take, waiting for places not counted.
-    ranks
-        Places needed in each pool.
-    pools
-        Each a `Pool` as a dict.
-    temporary
-        A directory that is made for temporary files (Open MPI has some, a storage's servers, too),
-        and removed.
-    parent
-        Process number of the one who started us.
-    host, since
-        Where and when (seconds since 1970) the run was prepared.
-    """
-
-    run_dir: str
-    argv: list[str]
-    env: dict[str, str]
-    data: dict[str, Any]
-    cancel: list[str] = field(default_factory=list)
-    service: list[str] = field(default_factory=list)
-    sampler: list[str] = field(default_factory=list)
-    block: dict[str, Any] = field(default_factory=dict)
-    watched: bool = False
-    unset: list[str] = field(default_factory=list)
-    directory: str = ""
-    streams: list[int] = field(default_factory=list)
-    timeout: float = 600.0
-    ranks: int = 1
-    pools: list[dict[str, Any]] = field(default_factory=list)
-    temporary: str = ""
-    parent: int = 0
-    host: str = ""
-    since: float = 0.0
-
-    def write(self, path: Path) -> None:
-        """Store them."""
-        path.write_text(json.dumps(asdict(self), indent=1))
-
-    @classmethod
-    def read(cls, path: Path) -> Orders:
-        """Read them back; any damage is an error (ValueError, TypeError, OSError)."""
-        return cls(**json.loads(path.read_text()))
 
 
 def status_of(code: int) -> str:
@@ -152,7 +72,7 @@ class Guard:
         os.set_blocking(self.wake, False)
         self.said: dict[str, str] = {}
         self.io: dict[str, int] = {}
-        self.unfinished = self.uncancelled = ""
+        self.unfinished = self.uncancelled = self.unrelayed = ""
 
     def run(self) -> str:
         """Run it, clean up, and return the status: done, failed, stopped or timeout."""
@@ -178,7 +98,7 @@ class Guard:
         left = clean(self.orders, done=status == "done")
         result = {"status": status, "code": code, "reason": reason, "seconds": seconds}
         more = {"left": left, "io": self.io, "unfinished": self.unfinished}
-        more["uncancelled"] = self.uncancelled
+        more["uncancelled"], more["unrelayed"] = self.uncancelled, self.unrelayed
         _write(self.run_dir / "guard-result.json", result | more)
 
     def catch_signals(self) -> None:
@@ -211,7 +131,8 @@ class Guard:
         sampler = self._start_sampler()
         if sampler is not None and traced and self.orders.watched:
             self._await(sampler)
-        ranks = self._start_ranks(ready)
+        relay = Started(self.run_dir, self.orders.relay) if self.orders.relay else None
+        ranks = self._start_ranks(ready, relay.env if relay else {})
         copier = threading.Thread(target=self._follow, args=(ranks,), daemon=True)
         copier.start()
         try:
@@ -227,6 +148,8 @@ class Guard:
             if ranks.poll() != 0:
                 self.uncancelled = cancel(self.orders)
                 self.orders = replace(self.orders, cancel=[])
+            if relay:
+                self.unrelayed = relay.finish()
             processes.end(self.run_dir)  # all that is left, the sampler too
             copier.join(processes.PATIENCE)
             self.io = self.io or procio.moved(before)
@@ -275,7 +198,7 @@ class Guard:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _start_ranks(self, ready: Ready) -> subprocess.Popen[bytes]:
+    def _start_ranks(self, ready: Ready, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
         own = (subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT)
         stdin, stdout, stderr = self.orders.streams or own
         return subprocess.Popen(
@@ -283,7 +206,7 @@ class Guard:
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env={**self._environment(), **ready.env},
+            env={**self._environment(), **ready.env, **more},
             cwd=self.orders.directory or self.run_dir,
             start_new_session=True,
         )
@@ -335,53 +258,6 @@ class Guard:
         if said != self.said:
             _write(self.run_dir / "state.json", said)
             self.said = said
-
-
-def clean(orders: Orders, *, done: bool = False) -> list[int]:
-    """End what is left of a run and remove its data and shared memory.
-
-    Parameters
-    ----------
-    orders : Orders
-        What its guard was told.
-    done : bool
-        Whether it went well; only then are files kept that were asked for.
-
-    Returns
-    -------
-    list of int
-        Processes that the kernel wouldn't let go (none, usually).
-    """
-    if not done:
-        cancel(orders)
-    left = processes.end(orders.run_dir)
-    if orders.block:
-        tracefs.remove(orders.block["name"])
-    with suppress(OSError):
-        DataFiles.from_dict(orders.data).release(done)
-    with suppress(OSError):
-        if orders.temporary and Path(orders.temporary).lstat().st_uid == os.geteuid():
-            shutil.rmtree(orders.temporary, ignore_errors=True)
-    shared_memory.remove(orders.since)
-    return left
-
-
-def cancel(orders: Orders) -> str:
-    """End the ranks that aren't processes of this machine; return what may be left of them."""
-    if not orders.cancel:
-        return ""
-    try:
-        done = subprocess.run(
-            orders.cancel,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CANCEL,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return " ".join(done.stderr.split()) if done.returncode else ""
 
 
 def copy_bounded(source: int, target: Path, limit: int) -> None:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 from piotutor.errors import UsageError
 from piotutor.launch import processes
-from piotutor.launch.guard import Orders
 from piotutor.launch.local import Local, Ranks
+from piotutor.launch.orders import Orders
 from piotutor.launch.reaching import reach, run_on
 from piotutor.storage.options import option, seconds, settle
 from piotutor.trace import clocks
@@ -66,6 +66,14 @@ def read_address(value: Any) -> str:
     return read_names([value])[0]
 
 
+def read_listening(value: Any) -> str:
+    """Read where to listen: an address, and a port if there is to be a certain one."""
+    host, colon, port = str(value).partition(":")
+    if colon and not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise UsageError("give an address, or ADDRESS:PORT")
+    return read_address(host) + colon + port
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
     """Starts ranks on hosts that are named; its options are fields, the rest is found here.
@@ -74,7 +82,7 @@ class Hosts:
     ----------
     name
         Its name in `piotutor.launch.LAUNCHERS`.
-    names, file, remote, address, wait
+    names, file, remote, address, relay, wait
         See their descriptions.
     local
         The MPI of this Python.
@@ -86,6 +94,9 @@ class Hosts:
     file: tuple[str, ...] = option((), read_file, "a file that lists the hosts, one a line")
     remote: str = option("ssh", read_program, "what runs a command on a host: remote HOST COMMAND")
     address: str = option("", read_address, "this machine's name or address, as the hosts reach it")
+    relay: str = option(
+        "", read_listening, "address to listen on, for hosts that don't see our runs"
+    )
     wait: float = option(8.0, seconds, "seconds in which a host must answer")
     local: Local = field(default_factory=Local)
 
@@ -158,6 +169,7 @@ class Hosts:
             orders,
             argv=[orders.argv[0], *(words if openmpi else []), *orders.argv[1:]],
             cancel=self.cancel(orders),
+            relay=self.relay,
             temporary="",
             sampler=[],
             block={},

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from piotutor.errors import UsageError
 from piotutor.workload import Workload
 
 if TYPE_CHECKING:
-    from piotutor.launch.guard import Orders
+    from piotutor.launch.orders import Orders
 
 # How an MPI names itself, in `mpiexec --version` and in MPI_Get_library_version, to its family:
 # within a family any mpiexec starts any library's ranks.
@@ -99,6 +99,8 @@ class Local:
     problem
         Why ranks can't be started, where they can't.
     """
+
+    name: ClassVar[str] = "local"
 
     mpiexec: str | None = None
     family: str = ""

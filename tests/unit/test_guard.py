@@ -15,6 +15,7 @@ import pytest
 
 from piotutor import rundir
 from piotutor.launch import guard, processes, shared_memory
+from piotutor.launch.orders import Orders
 from piotutor.storage import datafiles
 
 SLEEP = "import time; time.sleep(600)"
@@ -38,7 +39,7 @@ def orders(state):
         scratch = state / "scratch"
         scratch.mkdir()
         data = datafiles.in_scratch(scratch / "one", 1, keep=False)
-        told = guard.Orders(
+        told = Orders(
             run_dir=str(run_dir),
             argv=[sys.executable, "-c", text],
             data=data.to_dict(),
@@ -107,7 +108,7 @@ def test_failed(run_here):
 
 def test_program_missing(orders):
     told = orders("")
-    told = guard.Orders(**(vars(told) | {"argv": ["/nowhere/mpiexec"]}))
+    told = Orders(**(vars(told) | {"argv": ["/nowhere/mpiexec"]}))
     inside, outside = os.pipe()
     assert guard.Guard(told, stdin=inside).run() == "failed"
     assert "/nowhere/mpiexec" in result(told.run_dir)["reason"]

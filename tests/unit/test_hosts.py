@@ -10,9 +10,9 @@ import pytest
 
 from piotutor import Workload, launch
 from piotutor.errors import UsageError
-from piotutor.launch.guard import Orders
 from piotutor.launch.hosts import Hosts
 from piotutor.launch.local import Local, Ranks
+from piotutor.launch.orders import Orders
 from piotutor.launch.reaching import reach, run_on
 
 MODULE = ("piotutor.launch.worker", "/runs/job.json")

@@ -113,7 +113,7 @@ def test_a_start_that_died_goes_altogether(state, tmp_path):
 
 
 def test_orders_that_name_another_directory_are_not_obeyed(state, tmp_path):
-    from piotutor.launch.guard import Orders
+    from piotutor.launch.orders import Orders
 
     run = make(state, "1")
     told = {"files": [], "private": str(tmp_path / "thesis"), "handovers": []}

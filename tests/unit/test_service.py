@@ -15,13 +15,15 @@ import pytest
 
 from piotutor import rundir
 from piotutor.launch import guard, processes, service
+from piotutor.launch.orders import Orders
 from piotutor.storage.datafiles import DataFiles
 
 READY = """
 import json, os, sys, time
-def ready(**told):
-    with open("storage-ready.part", "w") as file: json.dump(told, file)
-    os.rename("storage-ready.part", "storage-ready.json")
+def tell(name, told):
+    with open("part", "w") as file: json.dump(told, file)
+    os.rename("part", f"storage-{name}.json")
+def ready(**told): tell("ready", told)
 """
 WAIT = "assert sys.stdin.readline() == 'stop\\n'; open('stopped', 'w').close()"
 RANKS = "import os; print(os.environ['COLOUR'], os.environ.get('TMPDIR'))"
@@ -35,7 +37,7 @@ def orders(state):
     def make(ranks, beside, **more):
         run_dir = state / "runs" / "one"
         run_dir.mkdir(parents=True)
-        told = guard.Orders(
+        told = Orders(
             run_dir=str(run_dir),
             argv=[sys.executable, "-c", ranks],
             env={},
@@ -132,7 +134,7 @@ def test_it_ends_while_ranks_run(run_here):
     beside = (
         "ready(env={'COLOUR': 'red'})\n"
         "while not os.path.exists('here'): time.sleep(0.01)\n"
-        "json.dump({'problem': 'OSD 1 has died'}, open('storage-error.json', 'w')); sys.exit(1)"
+        "tell('error', {'problem': 'OSD 1 has died'}); sys.exit(1)"
     )
     status, run_dir = run_here(f"open('here', 'w').close(); {SLEEP}", beside)
     assert status == "failed"
@@ -143,12 +145,12 @@ def test_ranks_that_fail_for_it_are_not_to_blame(run_here):
     beside = (
         "ready(env={'COLOUR': 'red'})\n"
         "while not os.path.exists('here'): time.sleep(0.01)\n"
-        "json.dump({'problem': 'OSD 1 has died'}, open('storage-error.json', 'w'))"
+        "tell('error', {'problem': 'OSD 1 has died'}); time.sleep(600)"
     )
     ranks = (
         "import os, sys, time\nopen('here', 'w').close()\n"
         "while not os.path.exists('storage-error.json'): time.sleep(0.01)\n"
-        "time.sleep(0.5); sys.exit('EIO')"
+        "sys.exit('EIO')"
     )
     status, run_dir = run_here(ranks, beside)
     assert (status, result(run_dir)["reason"]) == ("failed", "OSD 1 has died")
