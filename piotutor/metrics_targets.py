@@ -292,12 +292,17 @@ class Straggler(NamedTuple):
 
 LATE = 0.1
 """Share of the time by which a straggler is done later than all others."""
+SLOWER, EXCESS = 2.0, 0.25
+"""How many times longer operations take at a slow target; what that costs, of the time."""
+_FEW = 10  # operations whose mean says something
 
 
-def straggler(work: TargetWork, op: str, ranks: Iterable[PhaseResult]) -> Straggler | None:
+def straggler(
+    work: TargetWork, op: str, ranks: Iterable[PhaseResult], late_share: float = LATE
+) -> Straggler | None:
     """Find the target that kept a run waiting; None where no single one stands out.
 
-    It must be later than all others by a tenth of the time, and by more than two looks at the
+    It must be later than all others by a share of the time, and by more than two looks at the
     counters can lie apart.
 
     Parameters
@@ -308,6 +313,8 @@ def straggler(work: TargetWork, op: str, ranks: Iterable[PhaseResult]) -> Stragg
         ``write`` or ``read``.
     ranks : iterable of PhaseResult
         The ranks' phases: did they end after it?
+    late_share : float
+        That share.
     """
     totals = work.totals(op)
     rows = np.flatnonzero(totals.working)
@@ -317,10 +324,46 @@ def straggler(work: TargetWork, op: str, ranks: Iterable[PhaseResult]) -> Stragg
     done = totals.last[rows] - began
     order = np.argsort(done, kind="stable")
     late, next_ = int(done[order[-1]]), int(done[order[-2]])
-    if late - next_ <= max(work.look, LATE * late):
+    if late - next_ <= max(work.look, late_share * late):
         return None
     row = int(rows[order[-1]])
     spread = (next_ - int(done[order[0]])) / 1e9
     close = int(totals.last[row]) - work.look
     waited = any(phase.op == op and phase.start < close <= phase.end for phase in ranks)
     return Straggler(row, late / 1e9, next_ / 1e9, spread, waited)
+
+
+class Slow(NamedTuple):
+    """One target at which operations take much longer than at all others, in the mean.
+
+    `seconds` is that of its operations, `others` the longest of the other targets'.
+    """
+
+    row: int
+    seconds: float
+    others: float
+
+
+def slowest(work: TargetWork) -> Slow | None:
+    """Find the target at which operations take much longer; None where none stands out.
+
+    They must take `SLOWER` times as long as at any other, and the difference must add up to a
+    share, `EXCESS`, of the time in which targets worked. So a slow target shows even where ranks
+    wait for each transfer, and all targets are done at the same time.
+    """
+    totals = work.totals()
+    rows = np.flatnonzero((totals.operations >= _FEW) & (totals.took >= 0) & totals.working)
+    if len(rows) < 2:
+        return None
+    mean = totals.took[rows] / totals.operations[rows] / 1e9
+    order = np.argsort(mean)
+    row, seconds, others = int(rows[order[-1]]), float(mean[order[-1]]), float(mean[order[-2]])
+    span = (int(totals.last[rows].max()) - int(totals.first[rows].min())) / 1e9
+    excess = (seconds - others) * int(totals.operations[row])
+    slow = seconds >= SLOWER * others and excess > EXCESS * span
+    return Slow(row, seconds, others) if slow else None
+
+
+def main_op(work: TargetWork) -> str:
+    """Return the kind of transfers in which a straggler is looked for: writes, if there are any."""
+    return "write" if work.totals("write").working.any() else "read"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from piotutor.diagnosis import ranks, requests, together
+from piotutor.diagnosis import ranks, requests, targets, together
 from piotutor.diagnosis.seen import Seen
 from piotutor.diagnosis.thresholds import Thresholds, table
 from piotutor.diagnosis.verdict import Verdict, Verdicts
@@ -27,6 +27,8 @@ JUDGES: dict[str, Callable[[Seen, Thresholds], Verdict]] = {
     "independent": together.independent,
     "split": together.split,
     "refused": together.refused,
+    "targets": targets.targets,
+    "straggler": targets.late,
 }
 """What is looked for, by name, in the order in which it is told."""
 

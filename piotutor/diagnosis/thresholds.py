@@ -31,6 +31,14 @@ class Thresholds:
         "share of a shared file's bytes by which its slowest and its fastest rank differ",
         DRISHTI,
     )
+    target_share: float = _threshold(
+        0.15,
+        "share of all bytes by which the targets with most and with least differ",
+        DRISHTI,
+    )
+    late_share: float = _threshold(
+        0.1, "share of the time by which a target is done later than all others", OURS
+    )
     metadata_s_per_rank: float = _threshold(
         30, "seconds that a rank spends in opens, closes, stats and the like", DRISHTI
     )

@@ -26,6 +26,8 @@ class StripBins:
         Milliseconds of one.
     targets : list of int
         Targets that are known so far, ascending.
+    reached : float
+        Until when (ms) something is known.
     filled : ndarray
         Shape (2, targets, bins): bytes and operations.
     """
@@ -33,6 +35,7 @@ class StripBins:
     count: int = 128
     width: float = 10.0
     targets: list[int] = field(default_factory=list)
+    reached: float = 0.0
     filled: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,6 +51,7 @@ class StripBins:
         if not len(mine):
             return None
         rows, width = len(self.targets), self.width
+        self.reached = max(self.reached, (int(mine["end"].max()) - origin) / 1e6)
         samples = mine.compress(mine["op"] == int(Op.SAMPLE))
         moves = mine.compress((mine["op"] == int(Op.WRITE)) | (mine["op"] == int(Op.READ)))
         edges = [self.add(part, names, origin) for part, names in self._parts(samples, moves)]
@@ -78,6 +82,8 @@ class StripBins:
     def add(self, part: Part, names: np.ndarray, origin: int) -> tuple[int, int]:
         """Spread some work over the bins; return the first and the end of those it touches."""
         self._know(names.tolist())
+        some = part.operations > 0
+        part = Part(*(column[some] for column in part))
         start, end = (np.maximum((at - origin) / 1e6, 0.0) for at in (part.start, part.end))
         while end.max(initial=0.0) > self.width * self.count:
             self._double()
@@ -112,7 +118,7 @@ def whole(work: TargetWork, origin: int, span: float) -> StripBins:
     totals = work.totals()
     last = (int(totals.last.max(initial=0)) - origin) / 1e6 if totals.working.any() else 0.0
     width = max(span, last) * (1 + 1e-9) / 200
-    strips = StripBins(200, max(width, 1e-6), work.targets.tolist())
+    strips = StripBins(200, max(width, 1e-6), work.targets.tolist(), max(span, last))
     for part in work.parts(None):
         strips.add(part, work.targets, origin)
     return strips

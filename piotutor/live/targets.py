@@ -37,6 +37,7 @@ class TargetStrips(View):
             "bins": b.count,
             "width": b.width,
             "first": self._sent[0],
+            "reached": b.reached,
             "over": self._over,
         }
 

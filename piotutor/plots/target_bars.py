@@ -15,6 +15,7 @@ from piotutor.metrics_targets import (
     TargetWork,
     Totals,
     imbalance,
+    main_op,
     rank_phases,
     straggler,
     target_work,
@@ -209,7 +210,7 @@ def straggler_data(trace: Trace, *, op: str | None = None) -> StragglerData:
     work = target_work(trace)
     if work is None:
         return StragglerData(op or "write", None, None, None, None, badge(trace))
-    op = op or ("write" if work.totals("write").working.any() else "read")
+    op = op or main_op(work)
     totals = work.totals(op)
     late = straggler(work, op, rank_phases(trace))
     return StragglerData(op, work, totals, work.totals(), late, badge(trace))
@@ -217,8 +218,8 @@ def straggler_data(trace: Trace, *, op: str | None = None) -> StragglerData:
 
 def straggler_finding(data: StragglerData) -> str:
     """Say who kept the run waiting, if the data say so."""
-    work, totals, both = data.work, data.totals, data.both
-    if work is None or totals is None or both is None:
+    work, totals = data.work, data.totals
+    if work is None or totals is None:
         return "Where the bytes went isn't known"
     done = np.flatnonzero(totals.working)
     if not len(done):
@@ -227,9 +228,9 @@ def straggler_finding(data: StragglerData) -> str:
         return f"{work.names[done[0]]} has all the bytes: nobody else to wait for"
     if data.late:
         return late_words(work.names, data.late, totals)
-    slow = slow_words(work, both)
+    slow = slow_words(work)
     if slow:
-        return f"{slow}: each waits for it" if len(done) == len(work.names) else slow
+        return slow
     ends = data.busy[done, 1]
     apart = max(float(ends.max() - ends.min()), work.look / 1e9)
     near = f"within {format_seconds(apart)} of each other" if apart else "at the same moment"

@@ -6,16 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from piotutor.metrics_targets import Straggler, TargetWork, Totals, imbalance
+from piotutor.metrics_targets import Straggler, TargetWork, Totals, imbalance, slowest
 from piotutor.plots.style import Look, rank_looks
 from piotutor.units import format_seconds, format_size
 
 NOBODY = "no server told what its targets did, and no layout of the file is known"
-SLOWER = 2.0
-"""How many times longer than at the others an operation takes at a target that is called slow."""
 EVEN = 1.05
 """Up to which imbalance shares are called even."""
-_FEW = 10  # operations whose mean says something
 
 
 def target_looks(count: int) -> list[Look]:
@@ -47,20 +44,14 @@ def late_words(names: Sequence[str], late: Straggler, totals: Totals) -> str:
     return text + (": the run waited" if late.waited else "")
 
 
-def slow_words(work: TargetWork, totals: Totals) -> str:
-    """Say at which target an operation takes much longer than at the others; empty if at none."""
-    rows = np.flatnonzero((totals.operations >= _FEW) & (totals.took >= 0))
-    if len(rows) < 2:
+def slow_words(work: TargetWork) -> str:
+    """Say at which target operations take much longer than at the others; empty if at none."""
+    slow = slowest(work)
+    if slow is None:
         return ""
-    mean = totals.took[rows] / totals.operations[rows] / 1e9
-    order = np.argsort(mean)
-    slow, next_ = float(mean[order[-1]]), float(mean[order[-2]])
-    if slow < SLOWER * next_ or slow <= 0:
-        return ""
-    name = work.names[rows[order[-1]]]
     return (
-        f"An operation takes {format_seconds(slow)} at {name}, at the others "
-        f"{'' if len(rows) == 2 else 'up to '}{format_seconds(next_)}"
+        f"{work.names[slow.row]} is slow: an operation takes {format_seconds(slow.seconds)} there, "
+        f"at the others {'' if len(work.names) == 2 else 'up to '}{format_seconds(slow.others)}"
     )
 
 

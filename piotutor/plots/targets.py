@@ -17,6 +17,7 @@ from piotutor.metrics_targets import (
     Straggler,
     TargetWork,
     Totals,
+    main_op,
     rank_phases,
     straggler,
     target_work,
@@ -120,14 +121,9 @@ def targets_data(
         rate=np.maximum(rate, 0),
         work=work,
         totals=totals,
-        late=straggler(work, op or _op(work), found),
+        late=straggler(work, op or main_op(work), found),
         began=began,
     )
-
-
-def _op(work: TargetWork) -> str:
-    """Return the kind of transfer that a straggler is looked for in."""
-    return "write" if work.totals("write").working.any() else "read"
 
 
 def window(trace: Trace, totals: Totals) -> tuple[int, int]:
@@ -149,7 +145,7 @@ def targets_finding(data: TargetsData) -> str:
         return f"The {work.word}s did nothing"
     if data.late:
         return late_words(work.names, data.late, totals)
-    slow = slow_words(work, totals)
+    slow = slow_words(work)
     if slow:
         return slow
     shares = share_words(work.names, work.word, totals.bytes, "bytes")
@@ -171,7 +167,7 @@ def targets_alt(data: TargetsData) -> str:
     ]
     idle = [n for n, busy in zip(work.names, totals.working, strict=True) if not busy]
     none = f" Nothing at {', '.join(idle[:8])}." if idle else ""
-    look = f", looked at every {format_seconds(work.look / 1e9)} or more often" if work.look else ""
+    look = f", looks up to {format_seconds(work.look / 1e9)} apart" if work.look else ""
     return (
         f"Each {work.word} has one row, time runs to the right, for "
         f"{format_seconds(float(data.edges[-1]))}; the colour is {data.what} per second, "
@@ -232,7 +228,8 @@ def _draw(data: TargetsData, ax: Axes) -> None:
     for edge in range(1, len(data.rate)):
         ax.axhline(edge - 0.5, color="white", lw=2 if len(data.rate) <= 16 else 0.5)
     scale, name = time_axis(data.edges[-1])
-    ax.set(xlim=(0, data.edges[-1]), xlabel=f"{name}, {work.whose}")
+    look = f", looks up to {format_seconds(work.look / 1e9)} apart" if work.look else ""
+    ax.set(xlim=(0, data.edges[-1]), xlabel=f"{name}, {work.whose}{look}")
     scaled(ax.xaxis, scale)
     _mark_phases(data, ax)
 

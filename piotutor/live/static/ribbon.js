@@ -71,7 +71,7 @@ class Ribbon {
   }
 
   restyle(style) { this.style = style; }
-  height(style) { return Math.round(style.font * (this.shown ? 1.75 * (FOLD + this.meta.rows) + 3.6 : 6)); }
+  height(style) { return Math.round(style.font * (this.shown ? 1.75 * (FOLD + this.meta.rows) + 4 : 6)); }
   load(frame) {
     this.meta = frame.meta;
     this.columns = frame;
@@ -93,7 +93,7 @@ class Ribbon {
       return words(ctx, text, w / 2, h / 2, style, { align: "center" });
     }
     const by = meta.known ? this.model.get("by") : "target";
-    const area = { x: 4, y: style.font * 2.6, w: w - 8, row: style.font * 1.75 };
+    const area = { x: 4, y: style.font * 3, w: w - 8, row: style.font * 1.75 };
     this.ruler(ctx, area);
     this.boxes(ctx, area);
     this.lines(ctx, area, by);

@@ -46,7 +46,7 @@ class TargetStrips {
     const top = style.font * 2.2;
     const tall = Math.max(20, h - top - style.font * 2.8);
     const left = { x: style.font * 5, y: top, w: w * 0.66 - style.font * 5, h: tall };
-    const used = this.used(values);
+    const used = this.used();
     this.strips(ctx, left, values, last, most, used);
     this.key(ctx, left, kind, most);
     axes(ctx, left, timeAxis(used * meta.width), this.rowAxis(), style);
@@ -54,13 +54,10 @@ class TargetStrips {
     this.bars(ctx, { x: w * 0.66 + style.font * 1.2, y: top, w: w * 0.34 - style.font * 2, h: tall }, values, last, kind);
     return undefined;
   }
-  // Bins up to the last one with anything in it; all when the run is over.
-  used(values) {
-    const { bins, over } = this.meta;
-    if (over) return bins;
-    let end = 8;
-    for (let i = 0; i < values.length; i++) if (values[i]) end = Math.max(end, (i % bins) + 1);
-    return Math.min(bins, end);
+  // Bins of which something is known; all when the run is over.
+  used() {
+    const { bins, over, reached, width } = this.meta;
+    return over ? bins : Math.max(8, Math.min(bins, Math.ceil(reached / width)));
   }
   strips(ctx, box, values, last, most, used) {
     const { bins } = this.meta;
@@ -85,8 +82,8 @@ class TargetStrips {
   key(ctx, box, kind, most) {
     const { style } = this;
     const y = box.y - style.font * 1.1;
-    words(ctx, "nothing", box.x, y, style, { size: 0.92 });
-    const x = box.x + ctx.measureText("nothing").width + 6;
+    words(ctx, "0", box.x, y, style, { size: 0.92 });
+    const x = box.x + ctx.measureText("0").width + 6;
     for (let i = 0; i < 64; i++) {
       ctx.fillStyle = `rgb(${style.heat[i * 4].join()})`;
       ctx.fillRect(x + i * 2, y - style.font / 2, 2, style.font);
