@@ -17,8 +17,8 @@ PERIOD = 0.1
 """Seconds between looks."""
 QUIET = 0.15
 """Seconds without a change after which the servers are at rest."""
-SECTIONS = ("mds", "mds_server", "mds_sessions")
-"""Of the metadata server's counters: those about clients."""
+SECTIONS = ("mds", "mds_server", "mds_sessions", "osd", "bluestore")
+"""Of a daemon's counters: those about what clients ask for, and what it stores."""
 PATIENCE = 5.0
 """Seconds to wait for that."""
 
@@ -33,11 +33,18 @@ class Counts(NamedTuple):
     busy: int
 
     @classmethod
-    def of(cls, counters: dict[str, Any]) -> Counts:
-        """Take them from the section ``osd`` of its counters."""
-        names = ("op_w", "op_w_in_bytes", "op_r", "op_r_out_bytes")
-        busy = round(counters["op_latency"]["sum"] * 1e9)
-        return cls._make((*(int(counters[name]) for name in names), busy))
+    def of(cls, osd: dict[str, Any], store: dict[str, Any] | None = None) -> Counts:
+        """Take them from the section ``osd`` of its counters: what clients asked it for.
+
+        With the section ``bluestore``, written is what its store wrote instead: of coded data
+        clients write to one OSD, which sends the others their parts, parity included.
+        """
+        writes, written = osd["op_w"], osd["op_w_in_bytes"]
+        if store is not None:
+            writes = sum(store[f"bluestore_write_{size}"] for size in ("big", "small"))
+            written = sum(store[f"bluestore_write_{size}_bytes"] for size in ("big", "small"))
+        busy = round(osd["op_latency"]["sum"] * 1e9)
+        return cls(writes, written, osd["op_r"], osd["op_r_out_bytes"], busy)
 
     def since(self, before: Counts) -> Counts:
         """Return what was added since."""
@@ -57,10 +64,12 @@ class Counting:
         The Ceph.
     path : path
         The new trace file.
+    coded : bool
+        Whether the data is erasure-coded: then what the OSDs' stores wrote is counted.
     """
 
-    def __init__(self, reach: Reach, path: Path) -> None:
-        self._reach = reach
+    def __init__(self, reach: Reach, path: Path, *, coded: bool = False) -> None:
+        self._reach, self._coded = reach, coded
         self._before = self._rest()
         self._since = time.monotonic_ns()
         self._writer = TraceWriter(path, rank=-1, writer="servers", notes={"system": "ceph"})
@@ -94,8 +103,11 @@ class Counting:
                 self._record()
 
     def _look(self) -> list[Counts]:
-        numbers = range(self._reach.osds)
-        return [Counts.of(self._reach.counters(f"osd.{n}", "osd")) for n in numbers]
+        return [self._look_at(f"osd.{number}") for number in range(self._reach.osds)]
+
+    def _look_at(self, name: str) -> Counts:
+        store = self._reach.counters(name, "bluestore") if self._coded else None
+        return Counts.of(self._reach.counters(name, "osd"), store)
 
     def _record(self) -> None:
         counts = [now.since(was) for now, was in zip(self._look(), self._before, strict=True)]
@@ -115,7 +127,7 @@ class Counting:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """Return by how much a daemon's counters rose, by section, where it did."""
+    """Return by how much a daemon's counters rose, by section, where they did."""
     rose: dict[str, dict[str, int]] = {}
     for section in SECTIONS:
         was = before.get(section, {})

@@ -46,6 +46,11 @@ class Reach:
         found: dict[str, Any] = self.ask(name, "perf dump", **only)
         return found[section] if section else found
 
+    def all_counters(self) -> dict[str, dict[str, Any]]:
+        """Return all counters of the metadata server and of the OSDs that hold data, by name."""
+        names = [MDS, *(f"osd.{number}" for number in range(self.osds))]
+        return {name: self.counters(name) for name in names}
+
     def client(self) -> Client:
         """Mount the file system in this process."""
         return Client(self.binaries.libraries["libcephfs.so.2"], self.config)

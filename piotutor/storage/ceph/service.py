@@ -29,6 +29,8 @@ from piotutor.storage.ceph.reach import MDS, Reach
 from piotutor.storage.ceph.slow import Slowed
 
 READY, ERROR = "storage-ready.json", "storage-error.json"
+CODED = "written is what each OSD's store wrote, parity included: clients write to the first alone"
+"""What is said of the counts where the data is erasure-coded."""
 TICK = 0.1
 """Seconds between looks at the daemons."""
 TIDY = 1.0
@@ -75,14 +77,18 @@ class Service:
     def _beside(self, reach: Reach, files: Files) -> None:
         """Let the ranks go, and record until they are done."""
         reach.ask(MDS, "flush journal")
-        before, passed = reach.counters(MDS), self._passed()
-        counting = Counting(reach, self.run_dir / "trace/servers.piot")
+        passed, coded = self._passed(), self.storage.pool == "ec"
+        counting = Counting(reach, self.run_dir / "trace/servers.piot", coded=coded)
+        before = reach.all_counters()
         with self.slowed.delays(reach):
             _write(self.run_dir / READY, self._ready(reach, files))
             self._wait()
         counting.finish()
         _write(self.run_dir / "map.json", files.map())
-        _write(self.run_dir / "mds.json", differences(before, reach.counters(MDS)))
+        after = reach.all_counters()
+        rose = {name: differences(before[name], after[name]) for name in before}
+        _write(self.run_dir / "mds.json", rose.pop(MDS))
+        _write(self.run_dir / "osds.json", rose)
         rises = {osd: now - passed.get(osd, 0) for osd, now in self._passed().items()}
         _write(self.run_dir / "network.json", {"passed": rises})
 
@@ -97,7 +103,8 @@ class Service:
             "PIOTUTOR_ROUTE_LIBRARY": reach.binaries.libraries["libcephfs.so.2"],
         }
         made = self._made()
-        about = {"layout": self.storage.layout(), "storage_notes": files.notes}
+        notes = [*files.notes, *([CODED] if self.storage.pool == "ec" else [])]
+        about = {"layout": self.storage.layout(), "storage_notes": notes}
         return {
             "env": {**env, **reach.binaries.env},
             "argv_prefix": made["argv_prefix"],

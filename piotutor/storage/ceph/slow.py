@@ -173,11 +173,12 @@ class Slowed:
         return self.network.enter if self.network else []
 
     @property
-    def about(self) -> dict[str, str]:
-        """What a run's ``environment`` says of it."""
+    def about(self) -> dict[str, Any]:
+        """What a run's ``environment`` says of it: ``slowed`` in words, and the ``rates``."""
         rates = self.network.rates if self.network else {}
         text = told(rates, self._slowing.delays, self._slowing.osds)
-        return {"slowed": text} if text else {}
+        each = {"rates": {str(osd): rate for osd, rate in rates.items()}} if rates else {}
+        return {"slowed": text, **each} if text else {}
 
     def limit(self, osd: int, rate: int) -> None:
         """Give a server another rate."""
