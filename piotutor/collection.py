@@ -16,7 +16,9 @@ from piotutor.storage import seen
 from piotutor.storage.striping import stripe_size
 from piotutor.trace import Layer, Op, Trace
 
-_KILLED = re.compile(r"EXIT STRING: (.+)|exited on (signal [^.]+)")
+_KILLED = re.compile(
+    r"EXIT STRING: (.+)|exited on (signal [^.]+)|srun: error: \S+ tasks? \S+: ((?!Exited)[^\n(]+)"
+)
 _OURS = ("PiotutorError", "UsageError")
 _UNSEEN = (
     "nothing was recorded: the program used no file of interest, or it is static or has more "
@@ -125,7 +127,7 @@ def _last_words(directory: Path, code: int | None) -> str:
     output = read_output(directory)
     killed = _KILLED.search(output)
     if killed:
-        how = f"a rank was killed: {killed[1] or killed[2]}"
+        how = f"a rank was killed: {killed[killed.lastindex or 0].strip()}"
     else:
         lines = [line for line in output.splitlines() if re.search(r"\w", line)]
         how = f"the job ended with code {code}: {lines[-1].strip() if lines else 'no output'}"

@@ -175,18 +175,14 @@ class Slurm(Batch):
 
     @staticmethod
     def cancels(job: str) -> list[list[str]]:
-        """Return TERM for the ranks, KILL for all, and the end of the job.
+        """Return TERM and KILL for the ranks, and the end of the job.
 
-        A bare scancel comes last: after it no signal is taken any more, and ranks that ignore
-        TERM stay for the site's KillWait.
+        Both are for the step: KILL for the job, as a bare scancel, only makes Slurm send TERM
+        and wait for the site's KillWait, and take no signal meanwhile.
         """
-        if "." in job:  # a step
-            return [["scancel", "--signal=TERM", job], ["scancel", "--signal=KILL", job]]
-        return [
-            ["scancel", "--signal=TERM", job],
-            ["scancel", "--signal=KILL", "--full", job],
-            ["scancel", job],
-        ]
+        step = job if "." in job else f"{job}.0"
+        kills = [["scancel", f"--signal={name}", step] for name in ("TERM", "KILL")]
+        return kills if step == job else [*kills, ["scancel", job]]
 
     @staticmethod
     def find_steps(told: Told) -> list[str]:

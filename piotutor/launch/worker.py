@@ -107,7 +107,7 @@ def _node(environment: Mapping[str, str] = os.environ) -> str:
 def _not_together(found: int, wanted: int) -> str:
     """Say why ranks that were started together don't find each other, and what to do."""
     return (
-        f"MPI sees {found} of {wanted} ranks: whatever started them and the MPI of {sys.executable} "
+        f"MPI sees {found} of {wanted} ranks: what started them and the MPI of {sys.executable} "
         "don't fit each other. Under Slurm name what this MPI speaks (--launcher slurm:mpi=pmi2 or "
         "pmix; srun --mpi=list shows what there is), else use the mpiexec of this MPI"
     )
