@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from piotutor.capture import UnavailableError
 from piotutor.doctor.capability import Capability, about, ask, first_line
 from piotutor.errors import UsageError
+from piotutor.storage import namespaces
 from piotutor.storage.ceph import Ceph, binaries, room
 
 
@@ -36,4 +38,17 @@ def _with_room(found: str) -> Capability:
     return Capability("ceph", True, detail)
 
 
-CHECKS = (ceph,)
+def slowed_servers(_path: Path) -> Capability:
+    """Try a network of one's own, in which each server can have a rate."""
+    try:
+        way = namespaces.find()
+    except UnavailableError as why:
+        fix = (
+            "rate and slow of --storage ceph are refused; delay=0.02@1 slows a server too"
+        )
+        return Capability("slowed servers", False, str(why), fix)
+    kind = "user and network namespaces" if way.user else "network namespaces"
+    return Capability("slowed servers", True, f"a rate for each server, by tc in {kind}")
+
+
+CHECKS = (ceph, slowed_servers)

@@ -73,14 +73,6 @@ def _find(tool: Tool) -> Capability:
     return Capability(tool.name, fine, first_line(answer), "" if fine else tool.fix)
 
 
-def namespaces(_path: Path) -> Capability:
-    """Say whether an ordinary user may have a network of his own here."""
-    fine, answer = ask(["unshare", "-Urn", "true"])
-    fix = "the kernel or the container forbids user namespaces: slowed networks aren't shown here"
-    detail = "networks of one's own (unshare -Urn)" if fine else answer
-    return Capability("namespaces", fine, detail, "" if fine else fix)
-
-
 def widgets(_path: Path) -> Capability:
     """Look for what the live views need."""
     missing = [name for name in _WIDGETS if importlib.util.find_spec(name) is None]
@@ -91,4 +83,4 @@ def widgets(_path: Path) -> Capability:
     return Capability("live views", True, ", ".join(found))
 
 
-CHECKS = (widgets, compiler, programs, namespaces)
+CHECKS = (widgets, compiler, programs)

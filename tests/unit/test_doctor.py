@@ -32,7 +32,7 @@ NAMES = {
         "file locks",
     ),
     *("live views", "C compiler", "strace", "Slurm", "Lustre", "BeeGFS", "DAOS", "ceph"),
-    *("Darshan", "interposer", "block requests", "namespaces"),
+    *("Darshan", "interposer", "block requests", "slowed servers"),
 }
 
 
@@ -385,11 +385,14 @@ def test_no_compiler(only_here, tmp_path):
     assert tools.compiler(tmp_path).detail == "cc 12.2"
 
 
-def test_namespaces_that_are_forbidden(only_here, tmp_path):
+def test_slowed_servers_that_are_forbidden(only_here, tmp_path):
+    for name in ("nsenter", "ip", "tc"):
+        program(only_here, name, "exit 0")
     program(only_here, "unshare", "echo 'unshare: Operation not permitted' >&2; exit 1")
-    capability = tools.namespaces(tmp_path)
+    capability = storages.slowed_servers(tmp_path)
     assert not capability.ok
     assert "not permitted" in capability.detail
+    assert "delay=0.02@1" in capability.fix
 
 
 def test_widgets_that_are_missing(monkeypatch, tmp_path):
