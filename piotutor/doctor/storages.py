@@ -43,9 +43,7 @@ def slowed_servers(_path: Path) -> Capability:
     try:
         way = namespaces.find()
     except UnavailableError as why:
-        fix = (
-            "rate and slow of --storage ceph are refused; delay=0.02@1 slows a server too"
-        )
+        fix = "rate and slow of --storage ceph are refused; delay=0.02@1 slows a server too"
         return Capability("slowed servers", False, str(why), fix)
     kind = "user and network namespaces" if way.user else "network namespaces"
     return Capability("slowed servers", True, f"a rate for each server, by tc in {kind}")
