@@ -18,9 +18,19 @@ from piotutor import ior, rundir, units
 from piotutor.badge import badge
 from piotutor.errors import PiotutorError, RunError, UsageError
 from piotutor.storage import seen
-from piotutor.stripemap import StripeMap, maps_of
+from piotutor.storage.striping import Striping
+from piotutor.stripemap import StripeMap, maps_of, target_word
 from piotutor.trace import RECORD, Trace
 from piotutor.workload import Workload
+
+_TARGET_HEADS = {
+    "operations": "operations",
+    "bytes": "bytes",
+    "write_operations": "writes",
+    "write_bytes": "written",
+    "read_operations": "reads",
+    "read_bytes": "read",
+}
 
 
 class Run:
@@ -179,6 +189,10 @@ class Run:
             )
             for phase in self.result["phases"]
         ]
+        rows += [
+            (name, f"{operations} operations", size)
+            for name, operations, size, *_ in target_rows(self.result)[1]
+        ]
         if self.result["dropped"]:
             rows.append((f"{self.result['dropped']:,} events were dropped",))
         if self.status != "done":
@@ -226,6 +240,34 @@ def phase_cells(phase: Mapping[str, Any], quantiles: Iterable[str]) -> tuple[str
         units.format_rate(phase["bandwidth"]),
         *(units.format_seconds(latency[name]) if latency else "-" for name in quantiles),
     )
+
+
+def target_rows(result: Mapping[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return what each target did as a table's header and rows, named as its system does."""
+    word = target_word((result["environment"].get("layout") or {}).get("system"))
+    kinds = [kind for kind in _TARGET_HEADS if all(kind in one for one in result["targets"])]
+    rows = [
+        (
+            f"{word} {target['target']}",
+            *(
+                units.format_size(target[kind])
+                if kind.endswith("bytes")
+                else units.format_count(target[kind])
+                for kind in kinds
+            ),
+        )
+        for target in result["targets"]
+    ]
+    return (word, *(_TARGET_HEADS[kind] for kind in kinds)), rows
+
+
+def layout_words(environment: Mapping[str, Any]) -> str:
+    """Say in words how a run's files were laid out; empty where that isn't told."""
+    try:
+        found = Striping.of(environment["layout"])
+    except (KeyError, TypeError):
+        return ""
+    return f"{found} ({found.system})"
 
 
 def read_output(directory: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from piotutor.cli.output import table
 from piotutor.hints import answers
-from piotutor.results import Run, phase_cells
+from piotutor.results import Run, layout_words, phase_cells, target_rows
 from piotutor.units import format_count, format_size
 
 _FROM = {
@@ -27,8 +27,7 @@ def sections(run: Run) -> Iterator[str]:
     if result["layers"]:
         yield _layers(result["layers"])
     if result["targets"]:
-        rows = [_row(target["target"], target) for target in result["targets"]]
-        yield table(("target", "operations", "bytes"), rows)
+        yield table(*target_rows(result))
     yield "\n".join(_notes(run))
 
 
@@ -59,6 +58,9 @@ def _notes(run: Run) -> Iterator[str]:
         if verdict["found"]:
             yield f"verdict: {verdict['name']}: {verdict['text']}"
     yield from (f"hint: {answer}" for answer in answers(result["hints"]))
+    layout = layout_words(result["environment"])
+    if layout:
+        yield f"layout: {layout}"
     if result["dropped"]:
         yield f"dropped: {format_count(result['dropped'])} events found no room in the trace"
     yield from _captured(run)
