@@ -8,6 +8,7 @@ others count is the files' data alone.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -29,6 +30,9 @@ DATA = "cephfs_data"
 FIRST = "cephfs_first"
 META = "cephfs_meta"
 PLACEMENT_GROUPS = 64
+STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\S+ [0-9a-f]+ +-?\d+ ")
+"""What a line of a log begins with: time, thread and level."""
+TAKEN = "unable to bind"
 ATTEMPTS = 3
 """Times that another port is tried."""
 PAUSE = 0.02
@@ -148,15 +152,22 @@ class Cluster:
             code = process.poll()
             if code is not None:
                 how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                last = _last_line(self.config.directory / f"{name}.log")
-                return f"{name} ended ({how}){': ' + last if last else ''}"
+                last = self._said(name)
+                return f"{name} ended ({how}){'; it last said: ' + last if last else ''}"
         return ""
+
+    def _said(self, name: str) -> str:
+        """Return the last that a program complained of, or else noted."""
+        place = self.config.directory
+        return _last_line(place / f"{name}.out") or _last_line(place / f"{name}.log")
 
     def _make_stores(self) -> dict[int, str]:
         """Begin making each OSD's store; return the OSDs' names by number."""
         names = {number: str(uuid.uuid4()) for number in range(self.config.osds + 1)}
         self._making = [
-            self._popen("ceph-osd", "-i", str(number), "--mkfs", "--osd-uuid", name)
+            self._popen(
+                "ceph-osd", "-i", str(number), "--mkfs", "--osd-uuid", name, to=f"osd.{number}"
+            )
             for number, name in names.items()
         ]
         return names
@@ -164,7 +175,7 @@ class Cluster:
     def _wait_stores(self) -> None:
         for number, process in enumerate(self._making):
             if process.wait():
-                raise CephError(f"osd.{number} got no store: {self._complaint(f'osd.{number}')}")
+                raise CephError(f"osd.{number} got no store: {self._said(f'osd.{number}')}")
 
     def _start_monitor(self) -> None:
         config, place = self.config, self.config.directory
@@ -173,6 +184,14 @@ class Cluster:
         self._run(*made, "--addv", "a", address, str(place / "monmap"))
         self._run("ceph-mon", "-i", "a", "--mkfs", "--monmap", str(place / "monmap"))
         self._start("ceph-mon", "mon.a")
+        self._wait(self._leads, "the monitor")
+
+    def _leads(self) -> bool:
+        """Say whether the monitor is ready for commands."""
+        try:
+            return bool(self.reach.ask("mon.a", "mon_status")["state"] == "leader")
+        except CephError:  # not yet
+            return False
 
     def _place_osd(self, monitor: Monitor, number: int, name: str) -> None:
         root = "metadata" if number == self.config.metadata else "default"
@@ -211,24 +230,24 @@ class Cluster:
         while not ready():
             dead = self.dead()
             if dead:
-                raise CephError(dead)
+                raise TakenError(dead) if TAKEN in self._said("mon.a") else CephError(dead)
             if time.monotonic() > self._deadline:
                 raise CephError(f"Ceph didn't start in time: waited for {what}")
             time.sleep(PAUSE)
 
     def _start(self, program: str, name: str) -> None:
-        self.daemons[name] = self._popen(program, "-f", "-i", name.split(".")[1], name=name)
+        self.daemons[name] = self._popen(program, "-f", "-i", name.split(".")[1], to=name)
 
     def _run(self, program: str, *words: str) -> None:
         if self._popen(program, *words).wait():
-            raise CephError(f"{program} failed: {self._complaint(program)}")
+            raise CephError(f"{program} failed: {self._said(program)}")
 
-    def _popen(self, program: str, *words: str, name: str = "") -> subprocess.Popen[bytes]:
+    def _popen(self, program: str, *words: str, to: str = "") -> subprocess.Popen[bytes]:
         """Start a program on this configuration, its output in a file of its name."""
-        argv = [*self.prefixes.get(name, ()), self.binaries.programs[program], *words]
+        argv = [*self.prefixes.get(to, ()), self.binaries.programs[program], *words]
         if program != "monmaptool":
             argv += ["-c", str(self.config.path)]
-        with (self.config.directory / f"{name or program}.out").open("ab") as output:
+        with (self.config.directory / f"{to or program}.out").open("ab") as output:
             return subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -238,9 +257,6 @@ class Cluster:
                 cwd=self.config.directory,
                 start_new_session=True,
             )
-
-    def _complaint(self, name: str) -> str:
-        return _last_line(self.config.directory / f"{name}.out")
 
 
 def _osds_up(monitor: Monitor) -> int:
@@ -259,4 +275,5 @@ def _last_line(path: Path) -> str:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return STAMP.sub("", said)[:300]

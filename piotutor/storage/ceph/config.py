@@ -117,6 +117,7 @@ class Config:
             "mon_cluster_log_file": self.directory / "cluster.log",
             "mon_allow_pool_size_one": "true",
             "mon_allow_pool_delete": "true",
+            "ms_bind_retry_count": 1,
             "mon_data_avail_crit": 0,
             "mon_max_pg_per_osd": 1000,
             "mon_osd_min_down_reporters": 1000,  # an OSD that died is seen by us, not by its peers
