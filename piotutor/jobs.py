@@ -46,7 +46,11 @@ class Job:
 
     @property
     def state(self) -> str:
-        """``waiting`` (for places), ``running``, ``done``, ``failed``, ``stopped``, ``timeout``."""
+        """How far it is.
+
+        ``waiting`` (for places), ``starting`` and ``finishing`` (a storage's servers), ``running``,
+        ``done``, ``failed``, ``stopped``, ``timeout``.
+        """
         if self._run is not None:
             return self._run.status
         ended = rundir.read_json(self.run_dir / "guard-result.json", {})
@@ -55,7 +59,7 @@ class Job:
 
     @property
     def why(self) -> str:
-        """What a waiting job waits for."""
+        """What a job that doesn't run yet, or any more, waits for."""
         return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["why"])
 
     @cached_property

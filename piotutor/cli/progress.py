@@ -161,4 +161,4 @@ def _phase(records: np.ndarray) -> Phase:
 
 
 def _waiting(job: Job) -> str:
-    return f"waiting {job.why}".strip() if job.state == "waiting" else "starting"
+    return f"waiting {job.why}".strip() if job.state == "waiting" else job.why or "starting"
