@@ -36,6 +36,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "watch": ("piotutor.live", "watch"),
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),
+    "ribbon": ("piotutor.live", "ribbon"),
+    "stripe_map": ("piotutor.stripemap", "stripe_map"),
     "h5map": ("piotutor.plots.address_map", "h5map"),
     "Lesson": ("piotutor.lesson", "Lesson"),
     "check": ("piotutor.lesson", "check"),

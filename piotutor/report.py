@@ -12,15 +12,20 @@ from piotutor.errors import UsageError
 from piotutor.hints import answers
 from piotutor.metrics import transfers
 from piotutor.metrics_layers import descent
+from piotutor.metrics_targets import stripe_maps, target_work
 from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
 from piotutor.plots.descent import plot_descent
 from piotutor.plots.latency import plot_latency
+from piotutor.plots.ribbon import plot_ribbon
+from piotutor.plots.stripe_access import plot_stripe_map
 from piotutor.plots.tank import plot_tank
+from piotutor.plots.target_bars import plot_straggler, plot_target_totals
+from piotutor.plots.targets import plot_targets
 from piotutor.plots.throughput import plot_throughput
 from piotutor.plots.timeline import plot_timeline
-from piotutor.results import Run, phase_cells
-from piotutor.trace import Op
+from piotutor.results import Run, layout_words, phase_cells, target_rows
+from piotutor.trace import Op, Trace
 from piotutor.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -71,6 +76,18 @@ def figures(run: Run) -> Iterator[Figure]:
         plot_tank,
     )
     yield from (plot(trace) for plot in plots if ops)
+    yield from _of_targets(trace)
+
+
+def _of_targets(trace: Trace) -> Iterator[Figure]:
+    """Draw where the bytes went, where servers told of their targets, or of their layout."""
+    if stripe_maps(trace):
+        yield plot_ribbon(trace)
+        yield plot_stripe_map(trace)
+    if target_work(trace) is not None:
+        yield plot_targets(trace)
+        yield plot_target_totals(trace)
+        yield plot_straggler(trace)
 
 
 def png(run: Run) -> bytes:
@@ -131,11 +148,7 @@ def _numbers(run: Run) -> Iterator[str]:
         for op, found in ops.items()
     ]
     yield _table("Layers", layers, ("layer", "operations", "bytes"))
-    targets = [
-        (str(t["target"]), format_count(t["operations"]), format_size(t["bytes"]))
-        for t in result["targets"]
-    ]
-    yield _table("Targets", targets, ("target", "operations", "bytes"))
+    yield _table("Targets", target_rows(result)[1], target_rows(result)[0])
 
 
 def _verified(result: Mapping[str, Any]) -> str:
@@ -173,6 +186,7 @@ def _pictures(run: Run) -> Iterator[str]:
 def _place(run: Run) -> Iterator[str]:
     yield "<h2>Where, and with what</h2>"
     about = run.environment
+    about |= {"layout": layout_words(about)} if "layout" in about else {}
     hosts = about.pop("clocks", {})
     yield _table("Environment", _pairs(about), classes="names")
     yield _table("Clocks, against rank 0's", _clocks(hosts), ("host", "ahead by", "moved by", "±"))

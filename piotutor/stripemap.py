@@ -19,6 +19,7 @@ from piotutor import layout as layouts
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.layout import Component, Composite, Layout, Striped, Target
 from piotutor.layout.shapes import Ints
+from piotutor.units import parse_size
 
 TARGET_WORDS = {
     "ceph": "OSD",
@@ -158,6 +159,32 @@ class StripeMap:
             "size": self.size,
             "extents": [list(extent) for extent in zip(*columns, strict=True)],
         }
+
+
+def stripe_map(layout: Layout, size: str | int, *, system: str = "") -> StripeMap:
+    """Return where the bytes of a file lie that is, or would be, laid out so.
+
+    Parameters
+    ----------
+    layout : Layout
+        From `piotutor.layout`.
+    size : str or int
+        Bytes of the file, as ``"16m"``.
+    system : str
+        Whose words are used: ``lustre`` (OST), ``ceph`` (OSD), ``gpfs`` (NSD), ``raid`` (disk).
+
+    Raises
+    ------
+    UsageError
+        The layout doesn't reach so far, or there would be too many pieces.
+
+    Examples
+    --------
+    >>> from piotutor.layout import lustre
+    >>> stripe_map(lustre("1m", 4, osts=8, start_ost=6), "16m", system="lustre").targets
+    [0, 1, 6, 7]
+    """
+    return StripeMap.computed(layout, parse_size(size), system=system)
 
 
 def maps_of(document: Mapping[str, Any] | None) -> list[StripeMap]:

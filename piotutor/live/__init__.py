@@ -1,16 +1,16 @@
 """Live views of a run, their controls, and the pictures that remain of them.
 
-`watch`, `replay` and `panel` are all that a notebook needs. A view is one small widget with plain
-traits; the browser paints what numpy has aggregated.
+`watch`, `replay`, `panel` and `ribbon` are all that a notebook needs. A view is one small widget
+with plain traits; the browser paints what numpy has aggregated.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from piotutor.live.watching import Replay, replay, watch
+from piotutor.live.watching import Replay, replay, ribbon, watch
 
-__all__ = ["Replay", "panel", "replay", "watch"]
+__all__ = ["Replay", "panel", "replay", "ribbon", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -184,7 +184,8 @@ class Board:
             words = finding.of_trace(trace, view.name, self.grid)
             with view.hold_sync():
                 view.title, view.alt, view.badge = words.title, words.alt, words.badge
-        self.transport.ready(shown.records, at_once)
+        if len(shown):
+            self.transport.ready(shown.records, at_once)
 
     def stop(self) -> None:
         """Stop the job, if one is running."""
@@ -201,11 +202,9 @@ class Board:
 
     def _tell(self, count: int) -> None:
         assert self.job is not None
-        state = self.job.state
-        if state == "waiting":
-            return self.say(
-                f"Waiting: {self.job.why}" if self.job.why else "Starting the ranks ..."
-            )
+        if self.job.state in ("waiting", "starting", "finishing"):
+            why = self.job.why
+            return self.say(f"Waiting: {why}" if why else "Starting the ranks ...")
         self.say(f"Running: {count:,} calls so far" if count else "Starting the ranks ...")
         for view in self.views:
             view.title = f"Running: {count:,} calls so far"

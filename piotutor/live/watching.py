@@ -7,11 +7,14 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from piotutor import runner
 from piotutor.errors import UsageError
 from piotutor.plots.style import Style
 from piotutor.runner import Run
-from piotutor.trace import Trace
+from piotutor.stripemap import StripeMap
+from piotutor.trace import RECORD, Trace
 from piotutor.workload import Workload
 
 VIEWS = ("access_map", "throughput")
@@ -132,6 +135,29 @@ def replay(
         It is neither a run nor a trace.
     """
     return Replay(run, views, seconds, grid, style_of(projector))
+
+
+def ribbon(what: Run | Trace | StripeMap, *, projector: bool | None = None) -> Replay:
+    """Show a file as a ribbon of stripes that folds onto its objects and targets.
+
+    Parameters
+    ----------
+    what : Run, Trace or StripeMap
+        A run that knows where its first file's bytes lie, or a map, also of a file that isn't
+        there: ``pio.stripe_map(layout, size)`` makes one by arithmetic.
+    projector : bool, optional
+        As for `watch`.
+
+    Raises
+    ------
+    UsageError
+        It is none of these, or the layout has copies or parity (`piotutor.plots.ribbon.plot_ribbon`
+        draws these).
+    """
+    if isinstance(what, StripeMap):
+        told = {"system": what.system, "source": what.source, "files": [what.to_dict()]}
+        what = Trace(np.zeros(0, RECORD), meta={"map": told})
+    return Replay(what, ("ribbon",), 8, 0, style_of(projector))
 
 
 def _trace_of(run: Any) -> Trace:

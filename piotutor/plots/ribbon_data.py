@@ -108,7 +108,8 @@ def ribbon_data(
         if not 0 <= file < len(maps):
             raise UsageError(f"file={file}: the run has the maps of files 0 to {len(maps) - 1}")
         found = maps[file]
-    told = f"no run · {found.system}, {found.source}" if seen is None else badge(seen)
+    nothing_ran = ", ".join(filter(None, (found.system, found.source)))
+    told = badge(seen) if seen is not None and len(seen) else f"no run · {nothing_ran}"
     return _folded(found, seen, by, layer, told)
 
 
