@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from piotutor.storage.ceph.monitor import CephError
+from piotutor.storage.ceph.monitor import CephError, load
 
 _MOST = 64  # OSDs that hold one extent
 
@@ -27,7 +27,7 @@ class Client:
     """
 
     def __init__(self, library: str, config: Path) -> None:
-        self._library = ctypes.CDLL(library)
+        self._library = load(library)
         self._library.ceph_lseek.restype = c_int64
         self._mount = c_void_p()
         self._do("ceph_create", byref(self._mount), b"admin")

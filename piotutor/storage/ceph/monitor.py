@@ -22,6 +22,20 @@ class CephError(PiotutorError):
     """Ceph refused, or can't be reached; the line says what it said."""
 
 
+def load(library: str) -> ctypes.CDLL:
+    """Load one of Ceph's libraries.
+
+    Raises
+    ------
+    CephError
+        It can't be loaded; the line says why.
+    """
+    try:
+        return ctypes.CDLL(library)
+    except OSError as error:
+        raise CephError(f"Ceph: {error}") from None
+
+
 class Monitor:
     """A connection to the monitor.
 
@@ -39,7 +53,7 @@ class Monitor:
     """
 
     def __init__(self, library: str, config: Path) -> None:
-        self._rados = ctypes.CDLL(library)
+        self._rados = load(library)
         self._cluster = c_void_p()
         self._do("rados_create2", byref(self._cluster), b"ceph", b"client.admin", c_uint64(0))
         self._do("rados_conf_read_file", self._cluster, os.fsencode(config))
