@@ -260,6 +260,19 @@ def rank_phases(trace: Trace) -> list[PhaseResult]:
     return phases(trace) if top_layer(trace) < Layer.BLOCK else []
 
 
+def write_amplification(trace: Trace) -> float | None:
+    """Return the bytes that targets wrote, by their own counts, over those that ranks wrote.
+
+    1 where each byte is kept once and nothing is written twice; with parity of three data chunks
+    to one, 4/3 at best. None where the servers told nothing, or nothing was written.
+    """
+    work = target_work(trace)
+    asked = sum(int(part.sum()) for (part,) in trace.blocks(transfers(trace, Op.WRITE), "result"))
+    if work is None or work.how == DEALT or not asked:
+        return None
+    return float(work.totals("write").bytes.sum() / asked)
+
+
 def imbalance(values: np.ndarray) -> float:
     """Return the largest share over the mean: 1 is even; 1 of nothing."""
     mean = float(values.mean()) if len(values) else 0.0
