@@ -24,6 +24,9 @@ LAUNCHERS = {
     "local": "piotutor.launch.local:Local",
     "hosts": "piotutor.launch.hosts:Hosts",
     "slurm": "piotutor.launch.slurm:Slurm",
+    "pbs": "piotutor.launch.pbs:PBS",
+    "flux": "piotutor.launch.flux:Flux",
+    "lsf": "piotutor.launch.lsf:LSF",
 }
 """Name of the launcher to where its class stands."""
 DEFAULT = "PIOTUTOR_LAUNCHER"

@@ -26,8 +26,11 @@ from piotutor.launch.orders import Orders
 from piotutor.storage.options import at_least, option, settle
 from piotutor.workload import Workload
 
-SCRIPT, OUTPUT, CODE = "batch.sh", "batch.out", "batch-code"
-"""In a run directory: the job's script, what it prints, and the exit code of its ranks."""
+SCRIPT, BODY = "batch.sh", "batch-ranks.sh"
+"""In a run directory: the job's script, and what it does. Only the first is looked through for
+directives, and it has none."""
+OUTPUT, CODE = "batch.out", "batch-code"
+"""In a run directory: what the job prints, and the exit code of its ranks."""
 CANCELLED = "batch-cancelled"
 """Once it is in the run directory, a job that is only now started does nothing."""
 TOLD = "batch.json"
@@ -220,13 +223,16 @@ class Batch(ABC):
         Writes what that needs into the run directory.
         """
         run_dir = Path(orders.run_dir)
+        if "\n" in orders.run_dir:
+            raise UsageError("no path can have a line break in it: name another PIOTUTOR_STATE")
         told = Told(self.name, f"piotutor-{run_dir.name}", allocation=self.allocation)
         program = [self.python, "-m", "piotutor.launch.submit"]
         argv = self.named(orders.argv, told.name)
         if not self.allocation:
             script = run_dir / SCRIPT
-            script.write_text(script_of(orders))
+            script.write_text(f"#!/bin/sh\nexec /bin/sh {shlex.quote(str(run_dir / BODY))}\n")
             script.chmod(0o700)
+            (run_dir / BODY).write_text(script_of(orders))
             limit = math.ceil(orders.timeout / 60) + 1 if orders.timeout < _DAY else None
             request = Request(told.name, str(script), ranks.count, ranks.per_node, limit)
             told = replace(told, submit=self.submit(request))
@@ -298,7 +304,7 @@ def given(**options: Any) -> list[str]:
 
 
 def script_of(orders: Orders) -> str:
-    """Return the script of a job: it runs the ranks, and notes how they ended.
+    """Return what a job does: it runs the ranks, and notes how they ended.
 
     Every word is quoted. The variables stand in it, because a site may not pass them on.
     """
@@ -307,7 +313,6 @@ def script_of(orders: Orders) -> str:
     env = {**orders.env, processes.MARK: orders.run_dir}
     return "\n".join(
         [
-            "#!/bin/sh",
             f"exec </dev/null >>{quote[OUTPUT]} 2>&1",
             f"test ! -e {quote[CANCELLED]} || exit 0",
             f"cd {shlex.quote(orders.directory or orders.run_dir)} || exit",

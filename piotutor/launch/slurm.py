@@ -197,7 +197,8 @@ def plugins_of(answer: str) -> tuple[str, ...]:
     """
     lines = [line.removeprefix("srun:").strip() for line in answer.splitlines()]
     named = [line.rpartition(":")[2] if "version" in line else line for line in lines]
-    words = [one.strip(",") for line in named if not line.endswith("...") for one in line.split()]
+    said = [line.replace(",", " ") for line in named if not line.endswith("...")]
+    words = [one for line in said for one in line.split()]
     return tuple(dict.fromkeys(one for one in words if re.fullmatch(r"[a-z]\w*", one)))
 
 

@@ -6,8 +6,12 @@ import os
 
 import pytest
 
+from piotutor.launch.flux import Flux
 from piotutor.launch.hosts import Hosts
 from piotutor.launch.local import Local
+from piotutor.launch.lsf import LSF
+from piotutor.launch.pbs import PBS
+from piotutor.launch.slurm import Slurm
 from piotutor.testing.launchers import LauncherSuite
 from piotutor.testing.storages import StorageSuite
 
@@ -45,3 +49,34 @@ class TestHostsLauncher(LauncherSuite):
 
     def make(self):
         return Hosts(names="a+b", local=TestLocalLauncher().make())
+
+
+MPICH = Local(mpiexec="/opt/mpi/bin/mpiexec", family="mpich", library="MPICH 5.0.2")
+
+
+class TestSlurmLauncher(LauncherSuite):
+    name = "slurm"
+
+    def make(self):
+        return Slurm(local=MPICH, plugins=("none", "pmi2"))
+
+
+class TestPBSLauncher(LauncherSuite):
+    name = "pbs"
+
+    def make(self):
+        return PBS(local=MPICH)
+
+
+class TestFluxLauncher(LauncherSuite):
+    name = "flux"
+
+    def make(self):
+        return Flux(local=MPICH)
+
+
+class TestLSFLauncher(LauncherSuite):
+    name = "lsf"
+
+    def make(self):
+        return LSF(local=MPICH)
