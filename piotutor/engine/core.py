@@ -30,7 +30,7 @@ WAIT = 255
 """An operation that is over when ``offset`` ns have passed since the beginning."""
 _ROOM = 1 << 24
 """Requests, and events, under way at once at most; memory is taken only for those there are."""
-_KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
+_KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double, str: ctypes.c_int64}
 _NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
 
 
@@ -43,12 +43,15 @@ class _Machine(ctypes.Structure):
 class _Size(ctypes.Structure):
     _fields_ = tuple(
         (name, ctypes.c_int64)
-        for name in ("files", "objects", "ranks", "rpcs", "events", "records")
+        for name in ("files", "objects", "ranks", "rpcs", "ranges", "events", "records")
     )
 
 
 class _Counts(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("now", "records", "dropped", "happened"))
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("now", "records", "dropped", "happened", "grants", "callbacks")
+    )
 
 
 @cache
@@ -105,8 +108,8 @@ class World:
         self._engine = found
         self.ranks = len(clients)
         objects = sum(len(targets) for _, targets in files)
-        plan = _Machine(**dataclasses.asdict(machine))
-        size = _Size(len(files), objects, self.ranks, _ROOM, _ROOM, records)
+        plan = _Machine(**machine.numbers())
+        size = _Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
         room = found.engine_bytes(ctypes.byref(plan), ctypes.byref(size))
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
         self._memory = mmap.mmap(-1, room, flags=flags)
@@ -157,6 +160,16 @@ class World:
     def events(self) -> int:
         """How many events there were."""
         return int(self._counts().happened)
+
+    @property
+    def grants(self) -> int:
+        """How many locks were granted."""
+        return int(self._counts().grants)
+
+    @property
+    def callbacks(self) -> int:
+        """How many were called back."""
+        return int(self._counts().callbacks)
 
     @property
     def dropped(self) -> int:

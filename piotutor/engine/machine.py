@@ -12,6 +12,11 @@ from typing import Any
 
 from piotutor.errors import UsageError
 
+LOCKS = ("none", "extents", "file", "tokens")
+"""Protocols of locks, in the order of their numbers in C."""
+WORDS = {"lock_protocol": LOCKS}
+"""Parameters that are words; C has their places in the list."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -45,6 +50,16 @@ class Machine:
         Bytes/s of each channel of a target; 0: no limit.
     target_channels
         Requests that a target serves at once.
+    lock_protocol
+        One of `LOCKS`: none; ``extents`` as Lustre's, which grow to the widest free range;
+        ``file``, one for a whole file, as CephFS's; ``tokens``, ranges of bytes as GPFS's.
+    lock_page
+        Bytes to which a request for a lock is rounded.
+    lock_time
+        Seconds that a server takes for a request for a lock.
+    lock_conflicts, lock_cap
+        With ``extents``: from so many other locks of an object on, a new one grows no further
+        than so many bytes.
     """
 
     clients: int = 1
@@ -65,13 +80,29 @@ class Machine:
     target_write_bandwidth: float = 0.0
     target_read_bandwidth: float = 0.0
     target_channels: int = 1
+    lock_protocol: str = "none"
+    lock_page: int = 4096
+    lock_time: float = 0.0
+    lock_conflicts: int = 32
+    lock_cap: int = 32 << 20
 
     def __post_init__(self) -> None:
         for about in dataclasses.fields(self):
             value = getattr(self, about.name)
+            if about.name in WORDS:
+                if value not in WORDS[about.name]:
+                    raise UsageError(
+                        f"{about.name}={value!r}: choose {', '.join(WORDS[about.name])}"
+                    )
+                continue
             least = 1 if about.name in _COUNTS else 0
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise UsageError(f"{about.name}={value!r}: give a number, at least {least}")
+
+    def numbers(self) -> dict[str, int | float]:
+        """Return all parameters as the engine takes them."""
+        given = dataclasses.asdict(self)
+        return given | {name: words.index(given[name]) for name, words in WORDS.items()}
 
     def replace(self, **changes: Any) -> Machine:
         """Return a machine with some parameters changed."""

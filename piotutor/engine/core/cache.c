@@ -2,6 +2,7 @@
  * limit is reached, its oldest bytes go out, and who wants to write waits for their return. */
 #include "cache.h"
 
+#include "locks.h"
 #include "requests.h"
 #include "work.h"
 
@@ -92,6 +93,7 @@ void keep(struct world *w, number wish)
         return;
     }
     int32_t client = rpc->client;
+    view_of(w, client, rpc->object)->flying++; /* a lock for it must not go */
     APPEND(rpc, w, lane->wishes, lane->last_wish, wish);
     while (lane->stashes)
         flush_oldest(w, lane, client);
@@ -103,7 +105,9 @@ void written_back(struct world *w, const struct rpc *rpc)
     lane->dirty -= rpc->length;
     while (lane->wishes && fits(w, lane, rpc_at(w, lane->wishes - 1)->length)) {
         number wish = TAKE(rpc, w, lane->wishes, lane->last_wish);
+        int32_t object = rpc_at(w, wish - 1)->object;
         take_in(w, lane, wish);
+        one_fewer_flying(w, rpc->client, object);
     }
     if (lane->wishes)
         while (lane->stashes)
@@ -132,4 +136,5 @@ void one_fewer_flying(struct world *w, int32_t client, int32_t object)
         forget_rpc(w, r);
         part_is_over(w, waits.rank);
     }
+    give_back(w, client, object);
 }

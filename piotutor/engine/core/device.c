@@ -5,7 +5,7 @@ ns serve(struct world *w, const struct rpc *rpc, ns from)
 {
     const struct machine *m = &w->machine;
     int64_t n = m->target_channels;
-    ns *channel = channel_at(w, *home_at(w, rpc->object) * n), *first = channel;
+    ns *channel = channel_at(w, object_at(w, rpc->object)->target * n), *first = channel;
     for (int64_t i = 1; i < n; i++)
         if (channel[i] < *first)
             first = channel + i;

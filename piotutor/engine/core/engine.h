@@ -7,7 +7,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 struct size { /* what a world is to hold */
-    int64_t files, objects, ranks, rpcs, events, records;
+    int64_t files, objects, ranks, rpcs, ranges, events, records;
 };
 
 /* Bytes that a world takes; make one in so much zeroed memory. */
@@ -24,7 +24,7 @@ EXPORT int engine_run(struct world *w, const struct operation *todo, int64_t *ne
                       const int64_t *end);
 
 struct counts {
-    int64_t now, records, dropped, happened;
+    int64_t now, records, dropped, happened, grants, callbacks;
 };
 EXPORT void engine_counts(const struct world *w, struct counts *counts);
 EXPORT int64_t engine_records(const struct world *w); /* where they lie, in bytes from the world */

@@ -35,7 +35,7 @@ static inline int64_t bytes_if(const struct rpc *rpc, enum op op)
 static struct target *server_of(struct world *w, const struct rpc *rpc)
 {
     int64_t per = w->machine.targets_per_server;
-    return target_at(w, *home_at(w, rpc->object) / per * per);
+    return target_at(w, object_at(w, rpc->object)->target / per * per);
 }
 
 static void transmit(struct world *w, number r)
@@ -62,7 +62,7 @@ void send_rpc(struct world *w, number r)
 void rpc_arrives(struct world *w, number r)
 {
     struct rpc *rpc = rpc_at(w, r - 1);
-    struct target *target = target_at(w, *home_at(w, rpc->object));
+    struct target *target = target_at(w, object_at(w, rpc->object)->target);
     ns time = duration(bytes_if(rpc, WRITE), w->machine.server_bandwidth);
     rpc->arrived = occupy(&server_of(w, rpc)->received, w->now, time);
     ns done = serve(w, rpc, rpc->arrived);

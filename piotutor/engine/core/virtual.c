@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include "events.h"
+#include "locks.h"
 #include "requests.h"
 #include "work.h"
 
@@ -19,7 +20,9 @@ static void happen(struct world *w, struct event event)
 {
     static void (*const act[KINDS])(struct world *, number) = {
         [ARRIVE] = rpc_arrives, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,
-        [DONE] = done, [METADATA] = metadata};
+        [DONE] = done, [METADATA] = metadata, [LOCK_ASKED] = request_arrives,
+        [LOCK_GRANTED] = lock_is_granted, [CALLBACK] = callback_arrives,
+        [RELEASE] = release_arrives};
     w->now = event.time;
     w->happened++;
     act[event.kind](w, event.which);

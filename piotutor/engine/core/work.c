@@ -2,11 +2,12 @@
 #include "work.h"
 
 #include "cache.h"
+#include "locks.h"
 #include "requests.h"
 
 /* ---------------------------------------------------------------------------------- records */
 
-static struct record *new_record(struct world *w, enum layer layer)
+struct record *new_record(struct world *w, enum layer layer)
 {
     if (!(w->layers >> layer & 1))
         return NULL;
@@ -24,7 +25,7 @@ void tell(struct world *w, enum layer layer, const struct rpc *rpc, ns start, ns
         *record = (struct record){
             .start = start, .end = end, .offset = rpc->offset, .length = rpc->length,
             .result = rpc->length, .rank = rpc->rank, .client = rpc->client, .file = -1,
-            .target = *home_at(w, rpc->object), .parent = -1, .layer = (uint8_t)layer,
+            .target = object_at(w, rpc->object)->target, .parent = -1, .layer = (uint8_t)layer,
             .op = (uint8_t)rpc->op, .aux = (uint64_t)rpc->object};
 }
 
@@ -60,14 +61,19 @@ void part_is_over(struct world *w, int32_t which)
         operation_is_over(w, which);
 }
 
+static number new_part(struct world *w, struct rpc wish)
+{
+    rank_at(w, wish.rank)->pending++;
+    return new_rpc(w, wish);
+}
+
 static void send_cut(struct world *w, struct rpc wish)
 {
     int64_t end = wish.offset + wish.length;
     while (wish.offset < end) {
         int64_t rest = end - wish.offset;
         wish.length = rest < w->machine.rpc_size ? rest : w->machine.rpc_size;
-        rank_at(w, wish.rank)->pending++;
-        number r = new_rpc(w, wish);
+        number r = new_part(w, wish);
         if (unlikely(!r))
             return;
         send_rpc(w, r);
@@ -77,14 +83,32 @@ static void send_cut(struct world *w, struct rpc wish)
 
 static void move(struct world *w, struct rpc wish)
 {
-    if (wish.op == READ || !w->machine.dirty_limit) {
+    if (wish.op == READ || !w->machine.dirty_limit || is_shared(w, &wish)) {
         send_cut(w, wish);
         return;
     }
-    rank_at(w, wish.rank)->pending++;
-    number r = new_rpc(w, wish);
+    number r = new_part(w, wish);
     if (likely(r))
         keep(w, r);
+}
+
+static void move_locked(struct world *w, struct rpc wish)
+{
+    if (is_locked(w, &wish)) {
+        move(w, wish);
+        return;
+    }
+    number r = new_part(w, wish);
+    if (likely(r))
+        ask_lock(w, r);
+}
+
+void wish_is_locked(struct world *w, number r)
+{
+    struct rpc wish = *rpc_at(w, r - 1);
+    forget_rpc(w, r);
+    move(w, wish);
+    part_is_over(w, wish.rank);
 }
 
 /* Stripes that follow each other on an object lie side by side there: one wish for each object. */
@@ -100,7 +124,7 @@ static void transfer(struct world *w, int32_t rank, struct operation what)
         struct rpc wish = {.offset = from, .length = to - from, .rank = rank, .fragments = 1,
                            .client = rank_at(w, rank)->client,
                            .object = (int32_t)(file->first + n % count), .op = (uint16_t)what.op};
-        move(w, wish);
+        move_locked(w, wish);
     }
 }
 

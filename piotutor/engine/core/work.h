@@ -7,8 +7,10 @@
 void begin(struct world *w, int32_t rank, struct operation what); /* the rank must be idle */
 void part_is_over(struct world *w, int32_t rank);
 void operation_is_over(struct world *w, int32_t rank);
+void wish_is_locked(struct world *w, number wish);
 void metadata_arrives(struct world *w, int32_t rank);
 
+struct record *new_record(struct world *w, enum layer layer); /* NULL: none is wanted */
 void tell(struct world *w, enum layer layer, const struct rpc *rpc, ns start, ns end);
 
 #endif

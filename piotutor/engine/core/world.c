@@ -1,13 +1,11 @@
 #include "engine.h"
 
-#include <string.h>
-
 static int64_t lay_out(struct world *w, const struct size *size)
 {
     const struct machine *m = &w->machine;
     const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
                              m->targets * m->target_channels, m->clients * size->objects,
-                             m->clients * m->targets, size->rpcs, size->events, size->records};
+                             m->clients * m->targets, size->rpcs, size->ranges, size->events, size->records};
     int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
 #define TABLE(type, name) \
     w->at.name = used; \
@@ -33,6 +31,7 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
     w->objects = size->objects;
     w->ranks = w->missing = size->ranks;
     w->rpc_room = (number)size->rpcs;
+    w->range_room = (number)size->ranges;
     w->event_room = (number)size->events;
     w->record_room = size->records;
     w->layers = layers;
@@ -43,7 +42,9 @@ EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64
                             int64_t stripe_count, const int32_t *targets)
 {
     *file_at(w, which) = (struct file){stripe_size, stripe_count, first};
-    memcpy(home_at(w, first), targets, (size_t)stripe_count * sizeof *targets);
+    for (int64_t i = 0; i < stripe_count; i++)
+        *object_at(w, first + i) = (struct object){
+            .target = targets[i], .first = (int32_t)first, .count = (int32_t)stripe_count};
 }
 
 EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
@@ -54,7 +55,8 @@ EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
 
 EXPORT void engine_counts(const struct world *w, struct counts *counts)
 {
-    *counts = (struct counts){w->now, w->records, w->dropped, w->happened};
+    *counts = (struct counts){w->now, w->records, w->dropped, w->happened,
+                              w->grants, w->callbacks};
 }
 
 EXPORT int64_t engine_records(const struct world *w)

@@ -15,6 +15,7 @@ typedef uint32_t number;
 
 #define NOBODY (-1)
 #define NEVER INT64_MAX
+#define ALL INT64_MAX /* where a range ends that has no end */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -27,7 +28,9 @@ struct machine {
 };
 
 /* piotutor/trace/record.py has the same; WAIT is ours: until `offset` ns after the beginning. */
-enum op { OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, STAT = 11, BARRIER, CREATE = 14, WAIT = 255 };
+enum op {
+    OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, LOCK = 9, UNLOCK, STAT, BARRIER, CREATE = 14, WAIT = 255
+};
 enum layer { APP = 1, SERVER = 6 };
 
 /* ------------------------------------------------------------------------------- its things */
@@ -41,6 +44,30 @@ struct operation {
 struct file {
     int64_t stripe_size, stripe_count;
     int64_t first; /* its first object; the others follow */
+};
+
+/* A lock of a client on a range of an object, from its request on. */
+enum state { GONE, WAITING, ARRIVED, GRANTED, CALLED, GOING };
+
+struct range {
+    int64_t start, end;
+    int64_t reach; /* the largest end in the tree below it */
+    int64_t wanted; /* where the request begins for which it was called back */
+    ns asked, called;
+    int32_t client, object;
+    number left, right, next;
+    number wish; /* that waits for it */
+    uint16_t op, state;
+};
+
+struct object {
+    int32_t target;
+    int32_t first, count; /* of the file's objects */
+    int32_t awaited;      /* locks that were called back and aren't yet here */
+    int32_t shared;       /* nobody may keep its bytes any more */
+    number locks;         /* tree of them, and of the requests */
+    number first_request, last_request;
+    int64_t ranges, grants, callbacks;
 };
 
 struct rank {
@@ -57,6 +84,7 @@ struct client {
 
 struct target {
     ns sent, received; /* the same of its server; only a server's first target has them */
+    ns locks;          /* when its server can look at another lock request */
     int64_t operations, bytes;
 };
 
@@ -77,6 +105,8 @@ struct view {
     uint16_t fragments, listed;
     int32_t flying;
     number waiting;
+    number lock;    /* the one that was of use last */
+    number leaving; /* those called back, until nothing is under way */
     number next; /* object number + 1, in its lane's list of those with bytes */
 };
 
@@ -108,7 +138,7 @@ struct record { /* of piotutor/trace/record.py */
 
 #define TABLES \
     TABLE(struct file, file) \
-    TABLE(int32_t, home) /* of each object: its target */ \
+    TABLE(struct object, object) \
     TABLE(struct rank, rank) \
     TABLE(struct client, client) \
     TABLE(struct target, target) \
@@ -116,6 +146,7 @@ struct record { /* of piotutor/trace/record.py */
     TABLE(struct view, view) \
     TABLE(struct lane, lane) \
     TABLE(struct rpc, rpc) \
+    TABLE(struct range, range) \
     TABLE(struct event, event) \
     TABLE(struct record, record)
 
@@ -132,6 +163,8 @@ struct world {
     } bucket[64];
     number free_event, events, event_room;
     number free_rpc, rpcs, rpc_room;
+    number free_range, ranges, range_room;
+    int64_t grants, callbacks;
     number ready, last_ready; /* ranks that are done with an operation, and at once */
     number arrived;           /* ranks at the barrier */
     int64_t missing;          /* those that aren't there yet */
@@ -159,7 +192,7 @@ static inline struct view *view_of(struct world *w, int64_t client, int64_t obje
 
 static inline struct lane *lane_of(struct world *w, int64_t client, int64_t object)
 {
-    return lane_at(w, client * w->machine.targets + *home_at(w, object));
+    return lane_at(w, client * w->machine.targets + object_at(w, object)->target);
 }
 
 static inline ns seconds(double s)
