@@ -10,7 +10,7 @@ from piotutor import diagnosis, metrics, rundir
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.kernels.hints import compare
-from piotutor.launch import service
+from piotutor.launch import service, shared
 from piotutor.results import Run, read_errors, read_output, recorded
 from piotutor.storage import seen
 from piotutor.storage.striping import stripe_size
@@ -19,6 +19,7 @@ from piotutor.trace import Layer, Op, Trace
 _KILLED = re.compile(
     r"EXIT STRING: (.+)|exited on (signal [^.]+)|srun: error: \S+ tasks? \S+: ((?!Exited)[^\n(]+)"
 )
+_SAID = re.compile(r"^rank \d+: .+$", re.MULTILINE)  # a rank that could not write it down
 _OURS = ("PiotutorError", "UsageError")
 _UNSEEN = (
     "nothing was recorded: the program used no file of interest, or it is static or has more "
@@ -31,12 +32,11 @@ def collect(directory: Path) -> Run:
     """Make a run's result from what its guard and its ranks left, and open it."""
     ended = rundir.read_json(directory / "guard-result.json")
     captured = choice.finish(directory)
-    if ended.get("unfinished"):
-        captured["notes"].append(f"counts of the storage may be missing: {ended['unfinished']}")
     worker = rundir.read_lenient(directory / "worker.json")
     environment = _environment(directory)
     job = rundir.read_json(directory / "job.json")
     workload = job["workload"] if isinstance(job.get("workload"), dict) else None
+    captured["notes"] += _missing(directory, ended, (workload or {}).get("num_tasks", 0))
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
     trace = recorded(directory)
@@ -67,6 +67,21 @@ def collect(directory: Path) -> Run:
     problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
     return Run(directory)
+
+
+def _missing(directory: Path, ended: dict[str, Any], tasks: Any) -> list[str]:
+    """Say what of a run may be missing, a line each."""
+    lost = {
+        "something of the job may be left": ended.get("uncancelled"),
+        "counts of the storage may be missing": ended.get("unfinished"),
+        "what hosts recorded that don't see the run may be missing": ended.get("unrelayed"),
+    }
+    notes = [f"{what}: {why}" for what, why in lost.items() if why]
+    tasks = (rundir.read_json(directory / "job.json").get("workload") or {}).get("num_tasks", 0)
+    ranks = shared.settle(directory / "trace", range(tasks)) if ended["status"] == "done" else []
+    if ranks:
+        notes.append(f"the traces of ranks {', '.join(map(str, ranks))} are missing")
+    return notes
 
 
 def _environment(directory: Path) -> dict[str, Any]:
@@ -125,7 +140,9 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
 def _last_words(directory: Path, code: int | None) -> str:
     """Guess from the output why ranks ended that said nothing themselves."""
     output = read_output(directory)
-    killed = _KILLED.search(output)
+    killed, said = _KILLED.search(output), _SAID.search(output)
+    if said:
+        return said[0]
     if killed:
         how = f"a rank was killed: {killed[killed.lastindex or 0].strip()}"
     else:

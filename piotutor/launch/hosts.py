@@ -170,6 +170,7 @@ class Hosts:
             argv=[orders.argv[0], *(words if openmpi else []), *orders.argv[1:]],
             cancel=self.cancel(orders),
             relay=self.relay,
+            directory=orders.directory or "/",  # the run directory may not be everywhere
             temporary="",
             sampler=[],
             block={},

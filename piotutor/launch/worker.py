@@ -164,6 +164,11 @@ def _communicator(job: Job) -> Comm:
     alone = job.workload.num_tasks == 1 and job.workload.api in _SERIAL
     if alone and "mpi4py" not in sys.modules:
         return SerialComm()
+    return _world()
+
+
+def _world() -> Comm:
+    """Return all ranks of MPI."""
     import mpi4py
 
     mpi4py.rc.thread_level = "funneled"  # more would cost a lock in every call
@@ -174,7 +179,10 @@ def _communicator(job: Job) -> Comm:
 
 
 def _give_up(error: Exception, run_dir: Path, comm: Comm) -> int:
-    """Write down why this rank failed, and end all others."""
+    """Write down why this rank failed, and end all others, who may be waiting for us to begin."""
+    if "mpi4py" in sys.modules and isinstance(comm, SerialComm):
+        with suppress(ImportError):
+            comm = _world()
     usage = isinstance(error, UsageError)
     report = {
         "rank": comm.rank,

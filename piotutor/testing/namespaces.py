@@ -58,6 +58,8 @@ class Hosts:
         The hosts' names.
     clocks : mapping of str to int
         Seconds by which the clock of a host is ahead of ours, if it is to have one of its own.
+    hidden : mapping of str to path
+        A directory that a host doesn't see: it has an empty one there.
 
     Attributes
     ----------
@@ -68,11 +70,16 @@ class Hosts:
     """
 
     def __init__(
-        self, directory: Path, names: Sequence[str], clocks: Mapping[str, int] | None = None
+        self,
+        directory: Path,
+        names: Sequence[str],
+        clocks: Mapping[str, int] | None = None,
+        hidden: Mapping[str, Path] | None = None,
     ) -> None:
         self.directory = directory
         self.names = list(names)
         self.clocks = dict(clocks or {})
+        self.hidden = dict(hidden or {})
         self.remote = directory / "remote"
         self.address = _OURS
         self._held = ExitStack()
@@ -121,11 +128,26 @@ class Hosts:
         _write_program(program, text.replace("\n", _ENTER, 1))
         return str(program)
 
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """Return the command line that starts a program between the hosts, where they meet."""
+        return [*self._enter(self._hub, "-n", "-m"), *argv]
+
     def _begin(self, number: int, name: str) -> int:
         """Start a host and join it to the bridge; return the number of a process on it."""
         seconds = self.clocks.get(name)
         clock = ["-T", "--fork", f"--monotonic={seconds}"] if seconds is not None else []
-        words = ["unshare", "-n", "-u", *clock, "sh", "-c", f"hostname {name}; {_HOLD}"]
+        hidden = self.hidden.get(name)
+        hide = f"mount -t tmpfs none {shlex.quote(str(hidden))}; " if hidden else ""
+        words = [
+            "unshare",
+            "-n",
+            "-u",
+            "-m",
+            *clock,
+            "sh",
+            "-ec",
+            f"hostname {name}; {hide}{_HOLD}",
+        ]
         pid = self._hold([*self._enter(self._hub, "-n", "-m"), *words])
         self._on_hub(
             f"ip link add v{number} type veth peer name eth0 netns {pid}; "
