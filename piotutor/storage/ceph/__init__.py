@@ -41,7 +41,7 @@ MOST = 16
 POOL = "cephfs_data"
 SOCKET = 90
 """Bytes that the path of a directory of sockets may have: Linux takes 108 for a socket's."""
-_LAYOUT = ("stripe_unit", "stripe_count", "object_size")
+_LAYOUT = ("stripe_unit", "stripe_count", "object_size", "cache")
 _PARTS = re.compile(r"([1-9][0-9]?)\+([1-9])")
 
 
@@ -69,6 +69,9 @@ class Ceph(Local):
         ``replicated`` (one copy) or ``ec``, erasure-coded.
     ec, chunk
         Data and coding chunks of an erasure-coded pool, and bytes of a chunk.
+    cache
+        Whether ranks may keep data in memory and write it later, in larger pieces. Without, each
+        of their calls goes to the servers at once.
     memory
         Bytes that all files together may have.
     rate, slow
@@ -97,6 +100,9 @@ class Ceph(Local):
     )
     ec: str = options.option("3+1", parts, "data and coding chunks of pool=ec")
     chunk: int = options.option(1 << 14, options.size, "bytes of a chunk of pool=ec")
+    cache: bool = options.option(
+        True, options.flag, "whether ranks may keep data in memory and write it later"
+    )
     memory: int = options.option(1 << 30, options.size, "bytes that all files may have")
     rate: int | None = options.option(None, options.size, "bytes/s of each OSD")
     slow: str | None = options.option(None, read_slow, "one slower OSD and its bytes/s: 2@5m")

@@ -105,6 +105,7 @@ class Cluster:
         self.reach = Reach(config.directory, config.osds, binaries)
         self.prefixes = prefixes or {}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._making: list[subprocess.Popen[bytes]] = []
         self._deadline = 0.0
 
     def start(self, seconds: float = SECONDS) -> None:
@@ -117,7 +118,7 @@ class Cluster:
         """
         self._deadline = time.monotonic() + seconds
         config, place = self.config, self.config.directory
-        config.path.write_text(config.text())
+        config.write()
         (place / "keyring").touch()
         for name in ("mds", "crash", *(f"osd{number}" for number in range(config.osds + 1))):
             (place / name).mkdir()
@@ -140,10 +141,9 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything at once: nothing of it is kept."""
-        for process in self.daemons.values():
+        for process in (*self._making, *self.daemons.values()):
             if process.poll() is None:
                 process.kill()
-        for process in self.daemons.values():
             process.wait()
 
     def dead(self) -> str:

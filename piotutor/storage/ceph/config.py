@@ -21,6 +21,10 @@ NEVER = 2_500_000_000
 """Seconds since 1970 of a year to come: nothing is looked over before."""
 
 
+UNCACHED = "uncached.conf"
+"""The configuration, in its directory, of clients that keep nothing in memory."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What the configuration is made of.
@@ -72,6 +76,12 @@ class Config:
     def path(self) -> Path:
         """Where it is written."""
         return self.directory / "ceph.conf"
+
+    def write(self) -> None:
+        """Store it, and beside it one for clients without a cache."""
+        self.path.write_text(self.text())
+        uncached = _section("client", self._client() | {"client_oc": "false"})
+        (self.directory / UNCACHED).write_text(self.text() + "\n" + uncached)
 
     def text(self) -> str:
         """Return ``ceph.conf``."""

@@ -9,6 +9,7 @@ from typing import Any
 from piotutor.storage.ceph import sockets
 from piotutor.storage.ceph.binaries import Binaries
 from piotutor.storage.ceph.client import Client
+from piotutor.storage.ceph.config import UNCACHED
 
 MDS = "mds.a"
 
@@ -35,6 +36,11 @@ class Reach:
     def config(self) -> Path:
         """Its ``ceph.conf``."""
         return self.place / "ceph.conf"
+
+    @property
+    def uncached(self) -> Path:
+        """The same for clients that keep nothing in memory."""
+        return self.place / UNCACHED
 
     def ask(self, name: str, prefix: str, **arguments: Any) -> Any:
         """Give a daemon a command through its admin socket."""

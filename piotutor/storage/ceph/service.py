@@ -97,7 +97,7 @@ class Service:
         shadow.mkdir(parents=True)
         env = {
             "PIOTUTOR_ROUTE_PREFIX": str(self.storage.path),
-            "PIOTUTOR_ROUTE_CONF": str(reach.config),
+            "PIOTUTOR_ROUTE_CONF": str(reach.config if self.storage.cache else reach.uncached),
             "PIOTUTOR_ROUTE_ROOT": files.root,
             "PIOTUTOR_ROUTE_SHADOW": str(shadow),
             "PIOTUTOR_ROUTE_LIBRARY": reach.binaries.libraries["libcephfs.so.2"],
