@@ -84,7 +84,7 @@ def test_hdf5():
     assert run.result["verified_bytes"] == 2**20
     below = run.result["layers"]["posix"]["write"]["bytes"]
     assert below > 2**20  # the data, and what HDF5 notes beside it
-    assert sum(written(run).values()) == below
+    assert 2**20 < sum(written(run).values()) <= below  # the client writes a page once, not twice
 
 
 def test_a_file_each_repeated_without_being_recorded():
@@ -133,7 +133,7 @@ def test_a_server_that_is_killed(eventually):
     osd = next(pid for pid in processes.marked(job.run_dir) if is_osd(pid, 1))
     os.kill(osd, signal.SIGKILL)
     with pytest.raises(RunError, match=r"osd\.1"):
-        job.wait_sync(25)
+        job.wait_sync(60)
     assert not processes.marked(job.run_dir)
 
 
@@ -149,6 +149,22 @@ def test_stopped_and_cleaned_up_after(eventually):
     job.stop()
     assert job.wait_sync(30).status == "stopped"
     assert not processes.marked(job.run_dir)
+
+
+def test_a_guard_that_is_killed_leaves_no_server(eventually):
+    job = runner.start(Workload(num_tasks=2, block_size=4 * UNIT), storage=FOUR, fault=HANG)
+    eventually(lambda: (job.run_dir / "made-00000").exists())
+    guard = next(pid for pid in processes.marked(job.run_dir) if parent(pid) not in (0, 1))
+    while parent(guard) != os.getpid():
+        guard = parent(guard)
+    os.kill(guard, signal.SIGKILL)
+    with pytest.raises(RunError, match="guard of this run was killed"):
+        job.wait_sync(60)
+    assert not processes.marked(job.run_dir)
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_any_program_in_its_place(capfd):
