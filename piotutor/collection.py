@@ -77,7 +77,6 @@ def _missing(directory: Path, ended: dict[str, Any], tasks: Any) -> list[str]:
         "what hosts recorded that don't see the run may be missing": ended.get("unrelayed"),
     }
     notes = [f"{what}: {why}" for what, why in lost.items() if why]
-    tasks = (rundir.read_json(directory / "job.json").get("workload") or {}).get("num_tasks", 0)
     ranks = shared.settle(directory / "trace", range(tasks)) if ended["status"] == "done" else []
     if ranks:
         notes.append(f"the traces of ranks {', '.join(map(str, ranks))} are missing")
