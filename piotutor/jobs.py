@@ -62,6 +62,12 @@ class Job:
         """What a job that doesn't run yet, or any more, waits for."""
         return str(rundir.read_json(self.run_dir / "state.json", _WAITING)["why"])
 
+    @property
+    def filesystem(self) -> str:
+        """The kind of the file system that it runs on; empty where that isn't known."""
+        about = rundir.read_json(self.run_dir / "environment.json", {})
+        return str(about.get("filesystem") or "")
+
     @cached_property
     def follower(self) -> Follower:
         """The trace while it grows: what ranks and sampler record; of another program all."""

@@ -18,7 +18,7 @@ from piotutor.live.charts import LatencyHistogram, RankTimeline, Tank, Throughpu
 from piotutor.live.descent import Descent
 from piotutor.live.frames import as_application
 from piotutor.live.look import look
-from piotutor.live.ribbon import Ribbon
+from piotutor.live.ribbon_view import Ribbon
 from piotutor.live.scene import Scene
 from piotutor.live.targets import TargetStrips
 from piotutor.live.transport import Transport
@@ -156,6 +156,8 @@ class Board:
             It failed; what it did until then is shown.
         """
         self.job, self.stop_button.disabled = job, False
+        for view in self.views:
+            view.system = job.filesystem
         ending = asyncio.ensure_future(job.wait())
         try:
             source = job.deep_follower if any(v.below for v in self.views) else job.follower

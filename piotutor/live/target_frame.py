@@ -57,7 +57,8 @@ class StripBins:
         edges = [self.add(part, names, origin) for part, names in self._parts(samples, moves)]
         if (rows, width) != (len(self.targets), self.width):
             return 0, self.count
-        return min(low for low, _ in edges), max(high for _, high in edges)
+        changed = [edge for edge in edges if edge[1]] or [(0, 0)]
+        return min(low for low, _ in changed), max(high for _, high in changed)
 
     def _parts(self, samples: np.ndarray, moves: np.ndarray) -> list[tuple[Part, np.ndarray]]:
         """Return the work of new records, with the targets that rows count in."""
@@ -92,8 +93,9 @@ class StripBins:
         for kind, amount in enumerate((part.bytes, part.operations)):
             amounts = bins.Amounts(row, first, last, amount)
             self.filled[kind] += bins.spread([amounts], self.filled[kind].shape)
-        low, high = int(first.min(initial=0.0)), int(last.max(initial=0.0)) + 1
-        return min(low, self.count), min(high, self.count)
+        if not some.any():
+            return 0, 0
+        return int(first.min()), min(int(last.max()) + 1, self.count)
 
     def _know(self, names: list[int]) -> None:
         every = sorted({*self.targets, *names})

@@ -10,6 +10,7 @@ import traitlets
 from piotutor.live import target_frame, wire
 from piotutor.live.view import View
 from piotutor.metrics_targets import target_work
+from piotutor.stripemap import target_word
 from piotutor.trace import Trace
 
 _Whole = tuple[dict[str, Any], wire.Arrays]
@@ -31,9 +32,9 @@ class TargetStrips(View):
 
     def meta(self) -> dict[str, Any]:
         """Return the targets' names and the geometry of the bins; `first` is the first one sent."""
-        b = self._bins
+        b, word = self._bins, self._word or target_word(self.system)
         return {
-            "names": [f"{self._word} {target}" for target in b.targets],
+            "names": [f"{word} {target}" for target in b.targets],
             "bins": b.count,
             "width": b.width,
             "first": self._sent[0],
@@ -43,7 +44,7 @@ class TargetStrips(View):
 
     def _start(self) -> None:
         self._bins, self._sent = target_frame.StripBins(), (0, 128)
-        self._word, self._over = "target", False
+        self._word, self._over = "", False
 
     def _empty(self) -> wire.Arrays:
         return self._bins.columns(*self._sent)

@@ -53,6 +53,9 @@ class View(anywidget.AnyWidget):
     name: ClassVar[str] = ""
     """What `watch(views=...)` calls it."""
 
+    system = ""
+    """The file system of the run, where it is known: how its targets are called."""
+
     _live = False
     _runs = 0
 
@@ -65,6 +68,7 @@ class View(anywidget.AnyWidget):
         self.scene, self.span = scene, 0.0
         self._runs += 1
         self.origin: int | None = None
+        self._early: list[np.ndarray] = []
         self._chunks: list[wire.Arrays] = []
         self._live = True
         self._start()
@@ -76,10 +80,22 @@ class View(anywidget.AnyWidget):
         if not len(records):
             return
         if self.origin is None:
-            self.origin = int(records["start"].min())
+            records = self._begun(records)
+        if self.origin is None:
+            return
         columns = self._more(records)
         if columns is not None:
             self._show(columns, records["end"])
+
+    def _begun(self, records: np.ndarray) -> np.ndarray:
+        """Hold what servers and samplers told until ranks begin: from then on time counts."""
+        self._early.append(records)
+        held = np.concatenate(self._early)
+        ranks = held["start"][held["rank"] >= 0]
+        if len(ranks):
+            self.origin = int(ranks.min())
+            self._early.clear()
+        return held
 
     def finish(self, trace: Trace) -> None:
         """Show a whole run; from now on it can be replayed."""

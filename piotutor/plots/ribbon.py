@@ -103,8 +103,8 @@ def _draw(data: RibbonData, ax: Axes) -> None:
             ax.plot(*zip(_middle(ribbon, 1.0), end, strict=True), color=look.color, lw=thick)
     _draw_ruler(data, ax)
     _draw_boxes(data, ax)
-    named = f"the file {data.map.name}".strip()
-    ax.text(0, -1.75, f"{named}; {stripe_words(data, pointed)}", va="center")
+    named = f'the file "{data.map.name}"' if data.map.name else "the file"
+    ax.text(0, -1.75, f"{named}: {stripe_words(data, pointed)}", va="center")
     if data.by == "rank":
         top_legend(ax, [handle(look, name) for name, look in writer_looks(data)], 9)
 

@@ -17,6 +17,7 @@ from piotutor.metrics_targets import (
     imbalance,
     main_op,
     rank_phases,
+    slowest,
     straggler,
     target_work,
 )
@@ -140,7 +141,6 @@ def _draw_bars(data: TotalsData, ax: Axes, what: str) -> None:
         ax.bar(place, values, 0.8, base, **looks.hatched(_KINDS[op], label=_label(op, work)))
         base = base + values
     even = base.sum() / max(len(place), 1)
-    ax.axhline(even, color="white", lw=4)
     line = ax.axhline(even, color=INK, ls="--")
     size, unit = byte_axis(float(base.max(initial=1))) if what == "bytes" else (1.0, what)
     ax.set(xlim=(-0.6, len(place) - 0.4), ylim=(0, 1.05 * float(base.max(initial=0)) or 1))
@@ -291,10 +291,12 @@ def _draw_straggler(data: StragglerData, ax: Axes) -> None:
     work, totals = data.work, data.totals
     if work is None or totals is None:
         return empty(ax, NOBODY)
-    late = -1 if data.late is None else data.late.row
+    late = data.late or slowest(work)
     span = float(data.busy.max(initial=0)) or 1.0
     for row, (first, last) in enumerate(data.busy):
-        kind = looks.Look("#D55E00", "//") if row == late else looks.Look("#0072B2", "")
+        kind = (
+            looks.Look("#D55E00", "//") if late and row == late.row else looks.Look("#0072B2", "")
+        )
         if totals.working[row]:
             width = max(last - first, 0.002 * span)
             ax.barh(row, width, 0.7, first, **looks.hatched(kind))

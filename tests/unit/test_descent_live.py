@@ -126,6 +126,7 @@ def test_only_the_descent_has_the_layers_below_followed(views, records):
 
     class Job:
         state, follower, deep_follower = "running", source(1), source(2)
+        filesystem = "tmpfs"
 
         async def wait(self):
             return SimpleNamespace(trace=independent(), status="done", seconds=1.0)

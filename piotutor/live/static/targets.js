@@ -110,21 +110,31 @@ class TargetStrips {
     const tall = box.h / this.rows;
     const room = box.w - style.font * 6;
     this.totals.forEach((sum, row) => {
-      const y = box.y + row * tall;
       ctx.fillStyle = style.colors[0];
-      ctx.fillRect(box.x, y + tall * 0.12, (sum / most) * room, tall * 0.72);
-      if (tall > style.font) words(ctx, this.amount(kind, sum), box.x + (sum / most) * room + 4, y + tall * 0.48, style, { size: 0.92 });
+      ctx.fillRect(box.x, box.y + row * tall + tall * 0.12, (sum / most) * room, tall * 0.72);
     });
-    const x = box.x + (even / most) * room;
-    ctx.strokeStyle = style.ink;
-    ctx.lineWidth = style.line;
+    this.evenLine(ctx, box, box.x + (even / most) * room);
+    this.totals.forEach((sum, row) => {
+      if (tall > style.font) this.label(ctx, this.amount(kind, sum), box.x + (sum / most) * room + 5, box.y + row * tall + tall * 0.48);
+    });
+    words(ctx, `${kind} in all; dashed: the even share`, box.x, box.y - style.font * 1.1, style, { size: 0.92 });
+  }
+  evenLine(ctx, box, x) {
+    ctx.strokeStyle = this.style.ink;
+    ctx.lineWidth = this.style.line;
     ctx.setLineDash([5, 4]);
     ctx.beginPath();
     ctx.moveTo(x, box.y - 4);
     ctx.lineTo(x, box.y + box.h);
     ctx.stroke();
     ctx.setLineDash([]);
-    words(ctx, `${kind} in all; dashed: the even share`, box.x, box.y - style.font * 1.1, style, { size: 0.92 });
+  }
+  label(ctx, text, x, y) {
+    const { style } = this;
+    ctx.font = `${Math.round(style.font * 0.92)}px ${style.family}`;
+    ctx.fillStyle = style.ground;
+    ctx.fillRect(x - 1, y - style.font * 0.6, ctx.measureText(text).width + 3, style.font * 1.2);
+    words(ctx, text, x, y, style, { size: 0.92 });
   }
   amount(kind, sum) {
     if (kind !== "bytes") return number(Math.round(sum));
