@@ -131,7 +131,11 @@ def prepare(
 
 def _routing(asked: str) -> str:
     """Return how to capture where the interposer is needed anyway."""
-    problem = preload.why_not() or ("" if asked != "strace" else "strace sees none of it")
+    if asked == "strace":
+        raise UsageError(
+            "capture=strace sees nothing of files that are routed to servers: use preload or none"
+        )
+    problem = preload.why_not()
     if problem:
         raise UsageError(f"files that are routed to servers need the interposer: {problem}")
     return "preload" if asked == "auto" else asked

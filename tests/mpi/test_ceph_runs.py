@@ -109,7 +109,7 @@ def test_two_at_once():
     [
         ("-o {tmp}/f", "-o: files on storage ceph"),
         ("-k", "-k: files on storage ceph"),
-        ("--capture strace", "strace sees none of it"),
+        ("--capture strace", "capture=strace sees nothing of files"),
         ("--storage ceph:memory=1m -b 64m -n 1", "storage ceph.* has 1 MiB"),
         ("--storage ceph:osd=4", "is it osds\\?"),
         ("--storage ceph:osds=4,osds=4", "osds is given twice"),

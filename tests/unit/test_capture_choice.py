@@ -55,6 +55,21 @@ def test_what_is_asked_for_by_name_is_had_or_refused(here):
         choice.choose("dtrace")
 
 
+def test_files_on_servers_need_the_library_even_if_nothing_is_recorded(here, tmp_path):
+    here(traces=False)
+    told = {"run_dir": tmp_path, "interest": Interest(), "max_bytes": 1 << 20, "routed": True}
+    silent = choice.prepare("none", **told)
+    assert (silent.how, silent.env) == ("none", {})
+    assert str(tmp_path / "interposer.so") in " ".join(silent.argv_prefix)
+    assert choice.prepare("auto", **told).how == "preload"
+    with pytest.raises(UsageError, match="strace sees nothing of files that are routed"):
+        choice.prepare("strace", **told)
+    here(library=False)
+    for asked in ("auto", "preload", "none"):
+        with pytest.raises(UsageError, match=r"need the interposer.*install a C compiler"):
+            choice.prepare(asked, **told)
+
+
 def test_strace_is_not_asked_for_where_it_is_not_needed(here, monkeypatch):
     here()
     monkeypatch.setattr(strace, "why_not", lambda: pytest.fail("strace was started"))
