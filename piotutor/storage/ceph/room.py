@@ -11,9 +11,9 @@ from piotutor.errors import UsageError
 from piotutor.units import format_size
 
 MIB = 1 << 20
-OSD = {"memstore": 40 * MIB, "bluestore": 70 * MIB}
+OSD = {"memstore": 30 * MIB, "bluestore": 60 * MIB}
 """Bytes of memory that an OSD takes without data."""
-OTHERS = 120 * MIB
+OTHERS = 100 * MIB
 """The same of monitor and metadata server together."""
 DISK = 30 * MIB
 """Bytes on the disk that each OSD's empty bluestore takes."""
