@@ -66,7 +66,7 @@ class Files:
     def __init__(self, run_dir: Path, most: int) -> None:
         self.run_dir = run_dir
         self.most = most
-        self._open: dict[str, BinaryIO] = {}
+        self._mine: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -82,13 +82,13 @@ class Files:
         with self._lock:
             if frame.kind == WHOLE:
                 return self._replace(path, frame)
-            file = self._file(path, frame.name)
-            if frame.kind == WRITE:
-                self._account(frame.name, frame.offset + len(frame.data))
-                os.pwrite(file.fileno(), frame.data, frame.offset)
-                return b""
-            self._account(frame.name, frame.offset)
-            os.ftruncate(file.fileno(), frame.offset)
+            write = frame.kind == WRITE
+            self._account(frame.name, frame.offset + (len(frame.data) if write else 0))
+            with self._file(path, frame.name) as file:
+                if write:
+                    os.pwrite(file.fileno(), frame.data, frame.offset)
+                    return b""
+                os.ftruncate(file.fileno(), frame.offset)
         return b"\1" if checksum(path) == (frame.offset, frame.data) else b"\0"
 
     def _replace(self, path: Path, frame: Frame) -> bytes:
@@ -100,18 +100,19 @@ class Files:
 
     def _file(self, path: Path, name: str) -> BinaryIO:
         """Return a trace file that is ours; one that was there before is not."""
-        if name not in self._open:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
-                self._open[name] = os.fdopen(os.open(path, flags, 0o600), "r+b")
-            except FileExistsError:
-                raise FrameError(f"{name} is there already") from None
-        return self._open[name]
+        new = 0 if name in self._mine else os.O_CREAT | os.O_EXCL
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | new, 0o600)
+        except FileExistsError:
+            raise FrameError(f"{name} is there already") from None
+        self._mine.add(name)
+        return os.fdopen(handle, "r+b")
 
     def _account(self, name: str, size: int) -> None:
-        self._sizes[name] = max(size, self._sizes.get(name, 0))
-        if sum(self._sizes.values()) > self.most:
+        sizes = self._sizes | {name: max(size, self._sizes.get(name, 0))}
+        if sum(sizes.values()) > self.most:
             raise FrameError(f"more than {self.most:,} bytes")
+        self._sizes = sizes
 
 
 class Relay:
