@@ -24,7 +24,7 @@ from piotutor.lesson import Lesson, recorded
 from piotutor.trace import Op, Trace
 
 SAMPLES = 100
-"""Samples of one layer that a recorded run keeps, evenly, the first and the last among them."""
+"""Samples of one layer, and one server, that a recorded run keeps: evenly, with first and last."""
 
 
 async def walk(source: Path) -> Lesson:
@@ -45,8 +45,9 @@ def thinned(trace: Trace) -> Trace:
     """Leave out samples, evenly, and no other record."""
     records = trace.records
     keep = records["op"] != Op.SAMPLE
-    for layer in np.unique(records["layer"][~keep]):
-        places = np.flatnonzero((records["op"] == Op.SAMPLE) & (records["layer"] == layer))
+    for layer, target in np.unique(records[["layer", "target"]][~keep]):
+        mine = (records["layer"] == layer) & (records["target"] == target)
+        places = np.flatnonzero((records["op"] == Op.SAMPLE) & mine)
         keep[places[np.linspace(0, len(places) - 1, SAMPLES).astype(int)]] = True
     kept = records[keep].copy()
     place = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)

@@ -21,6 +21,8 @@ from piotutor.lesson.program import Program
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
 from piotutor.lesson.scratch import Scratch
+from piotutor.lesson.servers import Servers, find
+from piotutor.lesson.shares import SharesTable, shares
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
@@ -59,6 +61,7 @@ class Lesson:
         self.maps: dict[str, AddressMap] = {}
         self._ballots = {q.name: Ballot(name, q) for q in self.content.questions}
         self._scratch: Scratch | None = None
+        self._servers: Servers | None = None
 
     @property
     def name(self) -> str:
@@ -73,7 +76,10 @@ class Lesson:
         return self._scratch.path
 
     def clean(self) -> None:
-        """Remove what the lesson left in its scratch directory."""
+        """End the servers that the lesson started, and remove what it left in its scratch."""
+        if self._servers is not None:
+            self._servers.stop_sync()
+            self._servers = None
         if self._scratch is not None:
             self._scratch.remove()
             self._scratch = None
@@ -131,6 +137,23 @@ class Lesson:
         self.runs[name] = run
         return run
 
+    async def servers(self, osds: int, rate: str) -> Servers:
+        """Return storage servers for the lesson's runs, started here where there are none.
+
+        They end with `clean`, and with the kernel at the latest.
+
+        Parameters
+        ----------
+        osds
+            How many are started.
+        rate
+            Bytes/s of each, where it can be limited: ``"8m"``.
+        """
+        if self._servers is not None:
+            self._servers.stop_sync()
+        self._servers = await find(osds, rate, self.scratch)
+        return self._servers
+
     async def blind(self) -> Blind:
         """Run the lesson's unlabelled workloads, in turn, and put them under letters.
 
@@ -169,6 +192,12 @@ class Lesson:
 
         return plot_pattern_map(workload)
 
+    def published(self) -> Any:
+        """Draw figures from elsewhere that the lesson is about."""
+        from piotutor.plots.published import Published, plot_published
+
+        return plot_published(Published(**self.content.published))
+
     def evidence(self, *names: str) -> EvidenceTable:
         """Return a table of what runs of this lesson left behind; no speed is in it."""
         return EvidenceTable({name: evidence(self._run(name).trace) for name in names})
@@ -177,6 +206,10 @@ class Lesson:
         """Return a table of what became of the writes of runs of this lesson, layer by layer."""
         runs = {name: self._run(name) for name in names}
         return CountsTable({name: counts(run.trace, run.workload) for name, run in runs.items()})
+
+    def shares(self, *names: str) -> SharesTable:
+        """Return a table of what each server wrote in runs, and what striping's rule foretells."""
+        return SharesTable({name: shares(self._run(name)) for name in names})
 
     def hints(self, name: str) -> HintsTable:
         """Say what was asked of MPI-IO in a run, what it answered, and whether it is so."""

@@ -19,7 +19,18 @@ from piotutor.trace import Trace
 from piotutor.workload import Workload
 
 DATA = Path(__file__).parent / "data"
-_KEPT = ("mpi", "mpi_io_driver", "mpi4py", "filesystem", "ranks", "system", "slowed")
+_KEPT = (
+    "mpi",
+    "mpi_io_driver",
+    "mpi4py",
+    "filesystem",
+    "layout",
+    "ranks",
+    "rates",
+    "slowed",
+    "storage",
+    "system",
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ def save(
         "recorded": {"host": host, "day": day},
         "hints": run.hints,
         "h5map": h5map and h5map.to_dict(),
+        "map": run.trace.meta.get("map"),
     }
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{lesson}-{name}.piot"
@@ -138,8 +150,15 @@ def save(
 
 def _anonymous(trace: Trace, meta: Mapping[str, Any]) -> Trace:
     known = (meta["h5map"] or {}).get("name")
-    files = [
-        name if (name := PurePath(file).name) == known else f"data{number}"
-        for number, file in enumerate(trace.files)
-    ]
-    return Trace(trace.records, files, trace.dropped, trace.provenance, dict(meta))
+    names = [PurePath(file).name for file in trace.files]
+    shown = [name if name == known else f"data{n}" for n, name in enumerate(names)]
+    kept = {**meta, "map": _renamed(meta["map"], dict(zip(names, shown, strict=True)))}
+    return Trace(trace.records, shown, trace.dropped, trace.provenance, kept)
+
+
+def _renamed(document: Mapping[str, Any] | None, names: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the map of where files lie on servers, with the files' new names."""
+    if document is None:
+        return None
+    files = [{**file, "name": names.get(file.get("name", ""), "")} for file in document["files"]]
+    return {**document, "files": files}

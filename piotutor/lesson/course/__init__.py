@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from piotutor.errors import UsageError
 from piotutor.lesson.question import Question
@@ -15,6 +16,7 @@ COURSE = {
     "00": "piotutor.lesson.course.lab",
     "01": "piotutor.lesson.course.memory",
     "04": "piotutor.lesson.course.patterns",
+    "05": "piotutor.lesson.course.striping",
     "07": "piotutor.lesson.course.layers",
     "08": "piotutor.lesson.course.arrays",
 }
@@ -38,6 +40,9 @@ class Content:
         "04.offsets" to the function that judges an answer.
     blind
         Label to workload, of runs that the learner shall tell apart.
+    published
+        Figures from elsewhere that the lesson shows: a `piotutor.plots.published.Published`'s
+        fields.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Content:
     answers: Mapping[str, str]
     checks: Mapping[str, Check]
     blind: Mapping[str, Workload] = field(default_factory=dict)
+    published: Mapping[str, Any] = field(default_factory=dict)
 
     def answered_by(self, run: str) -> list[str]:
         """Questions that a run answers."""
