@@ -436,6 +436,7 @@ do_test() {
     set_up test
     browser || :
     ceph || say "no Ceph here: its tests will be skipped"
+    slurm || say "no Slurm here: its tests will be skipped (Debian: slurmctld slurmd slurm-client)"
     worst=0
     do_lint || worst=1
     "$V/bin/python" -m pytest "$@" || worst=$?
@@ -454,6 +455,11 @@ ceph() { # the system's; else installed, or unpacked where there is no root
     "$V/bin/python" -c 'from piotutor.storage.ceph import binaries as b; b.find()' 2>/dev/null ||
         apt_install "installing Ceph" ceph-mon ceph-osd ceph-mds ceph-base libcephfs2 librados2 ||
         step "unpacking Ceph" "$V/bin/python" tools/setup/ceph.py "$V/ceph"
+}
+
+slurm() { # for tests/mpi/test_slurm.py, which start one of their own
+    PATH=$PATH:/usr/sbin:/sbin command -v slurmctld >/dev/null ||
+        apt_install "installing Slurm" slurm-client slurmctld slurmd
 }
 
 do_ceph() {
