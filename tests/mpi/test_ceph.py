@@ -199,6 +199,19 @@ def command(pid):
     return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
 
 
+def test_its_program_is_killed(eventually, state, monkeypatch):
+    monkeypatch.setenv("CEPH_ARGS", "--osd_objectstore=nonsense")  # meant for another Ceph
+    up = Ceph(osds=1).start()
+    running = up.wait_sync()
+    found = [pid for pid in processes.marked(running.home) if "python" in command(pid)[0]]
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: up._job.state == "failed")
+    assert not processes.marked(running.home)
+    up.stop_sync()
+    assert not (Path(tempfile.gettempdir()) / f"piotutor-{running.home.name}").exists()
+
+
 def test_nothing_is_left_of_it_when_its_guard_is_killed_too(state, eventually):
     up = Ceph(osds=1).start()
     running = up.wait_sync()

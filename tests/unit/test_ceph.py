@@ -207,8 +207,8 @@ def test_memory_is_what_machine_and_container_leave(tmp_path):
 
 
 def test_a_ceph_that_has_no_room_is_refused(monkeypatch, here):
-    monkeypatch.setattr(room, "memory_free", lambda: 300 * MIB)
-    with pytest.raises(UsageError, match=r"4 OSDs takes .* MiB of memory, 300 MiB are free"):
+    monkeypatch.setattr(room, "memory_free", lambda: 200 * MIB)
+    with pytest.raises(UsageError, match=r"4 OSDs takes .* MiB of memory, 200 MiB are free"):
         Ceph(osds=4).need()
     Ceph(osds=1).need()
     assert Ceph(osds=4).capacity == 0

@@ -42,6 +42,7 @@ POOL = "cephfs_data"
 SOCKET = 90
 """Bytes that the path of a directory of sockets may have: Linux takes 108 for a socket's."""
 _LAYOUT = ("stripe_unit", "stripe_count", "object_size", "cache")
+_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 _PARTS = re.compile(r"([1-9][0-9]?)\+([1-9])")
 
 
@@ -49,6 +50,13 @@ def parts(value: Any) -> str:
     """Read a code such as ``3+1``: data chunks and coding chunks."""
     if not _PARTS.fullmatch(str(value)):
         raise UsageError("give data and coding chunks, such as 3+1")
+    return str(value)
+
+
+def read_address(value: Any) -> str:
+    """Read an IPv4 address."""
+    if not _ADDRESS.fullmatch(str(value)):
+        raise UsageError("give an IPv4 address of this machine, such as 10.0.0.5")
     return str(value)
 
 
@@ -80,6 +88,8 @@ class Ceph(Local):
     delay
         Seconds that an OSD waits at each step of a request (``0.02@1``; Ceph 16 takes three steps):
         where there is no such network.
+    address
+        Where the servers listen, for ranks on other hosts; the loopback if it isn't given.
     """
 
     name: ClassVar[str] = "ceph"
@@ -108,6 +118,10 @@ class Ceph(Local):
     slow: str | None = options.option(None, read_slow, "one slower OSD and its bytes/s: 2@5m")
     delay: str | None = options.option(
         None, read_delay, "seconds that an OSD waits at each step of a request: 0.02@1"
+    )
+
+    address: str | None = options.option(
+        None, read_address, "where the servers listen, for ranks on other hosts"
     )
 
     def __post_init__(self) -> None:
@@ -139,7 +153,8 @@ class Ceph(Local):
             raise UsageError("store=memstore can't overwrite coded data: use store=bluestore")
         if self.chunk % 4096:
             raise UsageError(f"chunk={format_size(self.chunk)}: give a multiple of 4 KiB")
-        _ = self.slowing
+        if self.address and self.slowing.rates:
+            raise UsageError("address: servers with rates listen in a network of their own")
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -174,6 +189,11 @@ class Ceph(Local):
     def routed(self) -> bool:
         """Whether the interposer takes what lies under the path elsewhere: yes."""
         return True
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether ranks on other hosts reach it: only where its servers listen for them."""
+        return self.address is not None
 
     @property
     def capacity(self) -> int:
@@ -247,6 +267,11 @@ class Standing(Ceph):
 
     home: Path = Path()
     enter: tuple[str, ...] = ()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether ranks on other hosts may use it: no, it takes their clients for dead ones."""
+        return False
 
     def replace(self, **layout: Any) -> Standing:
         """Return the same servers with another layout for the next run's files.

@@ -36,7 +36,7 @@ TAKEN = "unable to bind"
 ATTEMPTS = 3
 """Times that another port is tried."""
 PAUSE = 0.02
-SECONDS = 60.0
+SECONDS = 45.0
 """A start that takes longer than this has failed."""
 
 Prefixes = Mapping[str, Sequence[str]]
@@ -253,10 +253,15 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self.binaries.env},
+                env={**_environment(), **self.binaries.env},
                 cwd=self.config.directory,
                 start_new_session=True,
             )
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without what Ceph would read in it: it may be meant for another."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("CEPH_")}
 
 
 def _osds_up(monitor: Monitor) -> int:

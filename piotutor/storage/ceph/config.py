@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LOOPBACK = "127.0.0.1"
 MIB = 1 << 20
 DISK = 1 << 30
 """Bytes of an OSD's bluestore beyond the files' own; it is a sparse file."""
@@ -62,7 +63,7 @@ class Config:
     memory: int = 1 << 30
     code: tuple[int, int] | None = None
     chunk: int = 1 << 14
-    monitor: str = "127.0.0.1"
+    monitor: str = LOOPBACK
     addresses: Mapping[int, str] = field(default_factory=dict)
     plugins: Mapping[str, str] = field(default_factory=dict)
     fsid: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from piotutor.errors import PiotutorError
 from piotutor.storage.ceph import CHANGE, ORDERS, POOL, Ceph, binaries, slow
 from piotutor.storage.ceph.cluster import Cluster, started
-from piotutor.storage.ceph.config import Config
+from piotutor.storage.ceph.config import LOOPBACK, Config
 from piotutor.storage.ceph.counting import Counting, differences
 from piotutor.storage.ceph.files import Files, Layout
 from piotutor.storage.ceph.reach import MDS, Reach
@@ -158,6 +158,7 @@ class Service:
             memory=storage.memory,
             code=storage.chunks if storage.pool == "ec" else None,
             chunk=storage.chunk,
+            monitor=storage.address or LOOPBACK,
             addresses=self.slowed.addresses,
             plugins=found.plugins(),
         )
