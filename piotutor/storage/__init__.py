@@ -44,6 +44,10 @@ class Storage(Protocol):
         """Words before the ranks' program (a wrapper), usually none."""
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether ranks on other hosts can use it."""
+
+    @property
     def routed(self) -> bool:
         """Whether the interposer takes calls on paths below `path` to other servers.
 
@@ -101,6 +105,7 @@ STORAGES = {
     "local": "piotutor.storage.local:Local",
     "ceph": "piotutor.storage.ceph:Ceph",
     "lustre": "piotutor.storage.lustre:Lustre",
+    "beegfs": "piotutor.storage.beegfs:BeeGFS",
 }
 """Name of the storage to where its class stands."""
 

@@ -33,6 +33,20 @@ class TestLustreStorage(StorageSuite):
         monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
 
 
+class TestBeegfsStorage(StorageSuite):
+    """A script stands in for ``beegfs-ctl``: there is no BeeGFS here."""
+
+    name = "beegfs"
+
+    @pytest.fixture(autouse=True)
+    def ctl(self, tmp_path_factory, monkeypatch):
+        tool = tmp_path_factory.mktemp("bin") / "beegfs-ctl"
+        pattern = "+ Type: RAID0\\n+ Chunksize: 512K\\n+ Number of storage targets: desired: 4\\n"
+        tool.write_text(f"#!/bin/sh\nprintf '{pattern}'\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+
+
 class TestCephStorage(StorageSuite):
     name = "ceph"
 

@@ -14,10 +14,14 @@ import piotutor as pio
 from piotutor import cli, collection, metrics, runner, storage
 from piotutor.capture.device import Mount
 from piotutor.errors import PiotutorError, UsageError
+from piotutor.kernels.base import SerialComm
 from piotutor.kernels.hints import compare, judge_hints
+from piotutor.kernels.job import read_job
+from piotutor.launch import worker
 from piotutor.launch.local import Local as Ranks
 from piotutor.storage import Local, Lustre, options, probe, seen
 from piotutor.storage.striping import ALL, Component, Striping, stripe_size
+from piotutor.testing import jobs
 from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.workload import Workload
 
@@ -37,6 +41,7 @@ SPECS = [
     ("lustre:stripe_size=1m,stripe_count=4", Lustre(stripe_size=MIB, stripe_count=4)),
     ("lustre:stripe_count=-1,overstripe", Lustre(stripe_count=ALL, overstripe=True)),
     ("lustre:start_ost=0,pool=flash", Lustre(start_ost=0, pool="flash")),
+    ("beegfs:chunk_size=1m,num_targets=4", storage.BeeGFS(chunk_size="1m", num_targets=4)),
     ("lustre:progressive=4m:1+end:-1", Lustre(progressive="4m:1+end:-1")),
 ]
 REFUSED = [
@@ -60,6 +65,7 @@ REFUSED = [
     ("lustre:overstripe=perhaps,stripe_count=2", "overstripe=perhaps: give yes or no"),
     ("lustre:progressive=4m:1", "progressive=4m:1: give END:STRIPES"),
     ("lustre:progressive=4m:1+2m:1+end:2", "can't end at 2097152"),
+    ("beegfs:chunk_size=96k", "chunk_size=96 KiB: BeeGFS takes powers of two"),
     ("lustre:progressive=4m:1+end:2,stripe_count=2", "leave out stripe_count"),
 ]
 
@@ -145,6 +151,34 @@ def test_a_run_gets_its_layout(lfs, tmp_path):
     assert not place.exists()
 
 
+@pytest.mark.parametrize(
+    ("tool", "asked"),
+    [
+        ("beegfs-ctl", "--setpattern --chunksize=1m --numtargets=4"),
+        ("beegfs", "entry set --chunk-size=1m --num-targets=4"),
+    ],
+)
+def test_a_pattern_on_beegfs(tmp_path, monkeypatch, tool, asked):
+    program = tmp_path / "bin" / tool
+    program.parent.mkdir()
+    told = "+ Type: RAID0\\n+ Chunksize: 1M\\n+ Number of storage targets: desired: %s\\n"
+    program.write_text(f"""#!/bin/sh
+echo "$*" >> "$0.asked"; printf '{told}' "$(cat "$0.count")"\n""")
+    program.chmod(0o755)
+    (tmp_path / f"bin/{tool}.count").write_text("4")
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    wish = storage.parse("beegfs:chunk_size=1m,num_targets=4")
+    got = wish.prepare(tmp_path)["layout"]["components"][0]
+    assert (got["stripe_size"], got["stripe_count"]) == (MIB, 4)
+    first, second = (tmp_path / f"bin/{tool}.asked").read_text().splitlines()
+    assert first == f"{asked} {tmp_path}"
+    assert "info" in second
+    (tmp_path / f"bin/{tool}.count").write_text("2")
+    with pytest.raises(PiotutorError, match=r"not obeyed at .*: num_targets 2 instead of 4$"):
+        wish.prepare(tmp_path)
+    assert storage.parse("beegfs").prepare(tmp_path) == {}
+
+
 def test_a_layout_that_fails_stops_a_run_before_it_starts(lfs, tmp_path, state):
     (tmp_path / "bin/lfs.broken").touch()
     with pytest.raises(PiotutorError, match="lfs: no space"):
@@ -212,6 +246,17 @@ def test_a_file_is_asked_before_it_goes(told):
     ]
 
 
+def test_a_rank_asks_before_it_removes(lfs, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "mount_of", lambda _: Mount("/", "lustre", "somewhere"))
+    job = jobs.write_job(
+        tmp_path / "run", Workload(num_tasks=1, block_size=200_000, transfer_size=50_000)
+    )
+    worker.work(read_job(job), SerialComm())
+    found = seen.noted(tmp_path / "run")
+    assert (found.size, found.name) == (200_000, str(tmp_path / "run/data"))
+    assert not (tmp_path / "run/data").exists()
+
+
 def test_nothing_is_noted_where_nothing_stripes(tmp_path):
     (tmp_path / "data").touch()
     seen.note(tmp_path, str(tmp_path / "data"))
@@ -272,8 +317,7 @@ def test_what_a_storage_could_not_finish_is_noted(tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(value))
     (tmp_path / "trace").mkdir()
     run = collection.collect(tmp_path)
-    assert run.result["capture"]["notes"] == [
-        "counts of the storage may be missing: it didn't end within 15 s"
-    ]
+    note = "counts of the storage may be missing: it didn't end within 15 s"
+    assert note in run.result["capture"]["notes"]
     assert run.badge == "measured · ceph, 1 rank · slowed: OSD 1 at 5 MiB/s"
     assert run.badge in run._repr_html_()
