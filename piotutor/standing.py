@@ -26,7 +26,8 @@ from piotutor.errors import PiotutorError
 from piotutor.jobs import Job, start_guard
 from piotutor.launch import service
 from piotutor.launch.orders import Orders
-from piotutor.storage.ceph import Ceph, Standing
+from piotutor.storage.ceph import Ceph
+from piotutor.storage.ceph.standing import Standing
 from piotutor.storage.datafiles import DataFiles
 
 LOOK = 0.02

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from piotutor import standing
 from piotutor.capture.device import mount_of
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.storage.ceph import Ceph, Standing
+from piotutor.storage.ceph import Ceph
+from piotutor.storage.ceph.standing import Standing
 from piotutor.storage.local import Local
 from piotutor.storage.lustre import Lustre
 from piotutor.units import format_rate, parse_size

@@ -14,13 +14,14 @@ import pytest
 
 from piotutor import storage
 from piotutor.errors import UsageError
-from piotutor.storage.ceph import Ceph, Standing, binaries, client, cluster, room, sockets
+from piotutor.storage.ceph import Ceph, binaries, client, cluster, room, sockets
 from piotutor.storage.ceph.binaries import LIBRARIES, PROGRAMS
 from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.counting import Counting, Counts, differences
 from piotutor.storage.ceph.files import Files, Layout
 from piotutor.storage.ceph.monitor import CephError
 from piotutor.storage.ceph.reach import Reach, _is_dead
+from piotutor.storage.ceph.standing import Standing
 from piotutor.trace import Trace
 from piotutor.trace.record import Layer, Op
 

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from piotutor.errors import PiotutorError
-from piotutor.storage.ceph import CHANGE, ORDERS, POOL, Ceph, binaries, slow
+from piotutor.storage.ceph import ORDERS, POOL, Ceph, binaries, slow
 from piotutor.storage.ceph.cluster import Cluster, started
 from piotutor.storage.ceph.config import LOOPBACK, Config
 from piotutor.storage.ceph.counting import Counting, differences
 from piotutor.storage.ceph.files import Files, Layout
 from piotutor.storage.ceph.reach import MDS, Reach
 from piotutor.storage.ceph.slow import Slowed
+from piotutor.storage.ceph.standing import CHANGE
 
 READY, ERROR = "storage-ready.json", "storage-error.json"
 CODED = "written is what each OSD's store wrote, parity included: clients write to the first alone"
