@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from piotutor import pattern
-from piotutor.engine.core import OPERATION, World
 from piotutor.engine.machine import Machine
+from piotutor.engine.world import OPERATION, World
 from piotutor.errors import UsageError
 from piotutor.trace import Layer, Op, Phase, Trace
 from piotutor.trace.record import pack_aux

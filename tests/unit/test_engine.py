@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 
 import numpy as np
@@ -10,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piotutor import layout, metrics
-from piotutor.engine import Machine, core, model
-from piotutor.engine.core import OPERATION, WAIT, World
+from piotutor.engine import Machine, model
+from piotutor.engine.world import OPERATION, WAIT, World, library
 from piotutor.errors import UsageError
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
-pytestmark = pytest.mark.skipif(core.library() is None, reason="the engine isn't built")
+pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")
 
 MS = 1e-3
 MIB = 1 << 20
@@ -39,8 +40,8 @@ def writes(count, length, ranks=1):
 
 def test_parameters_are_the_same_in_c_and_python():
     """The machine is handed over field by field: the same names, in the same order."""
-    text = core.library().engine_parameters
-    text.restype = core.ctypes.c_char_p
+    text = library().engine_parameters
+    text.restype = ctypes.c_char_p
     names = [each.name for each in dataclasses.fields(Machine)]
     assert text().decode().split() == names
 

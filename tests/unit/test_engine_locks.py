@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piotutor.engine import Machine, core
-from piotutor.engine.core import OPERATION, World
+from piotutor.engine import Machine
 from piotutor.engine.machine import LOCKS
+from piotutor.engine.world import OPERATION, World, library
 from piotutor.trace import Layer, Op
 
-pytestmark = pytest.mark.skipif(core.library() is None, reason="the engine isn't built")
+pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")
 
 MIB = 1 << 20
 MACHINE = Machine(

@@ -61,6 +61,22 @@ def library() -> ctypes.CDLL | None:
     return None if spec is None or spec.origin is None else load(spec.origin)
 
 
+def engine() -> ctypes.CDLL:
+    """Return the engine.
+
+    Raises
+    ------
+    PiotutorError
+        It was not built.
+    """
+    found = library()
+    if found is None:
+        raise PiotutorError(
+            "the engine isn't built: install a C compiler (gcc), then piotutor again"
+        )
+    return found
+
+
 def load(path: str) -> ctypes.CDLL:
     """Load the engine from a file."""
     found = ctypes.CDLL(path)
@@ -100,12 +116,7 @@ class World:
         layers: Sequence[Layer] = (),
         records: int = 0,
     ) -> None:
-        found = library()
-        if found is None:
-            raise PiotutorError(
-                "the engine isn't built: install a C compiler (gcc), then piotutor again"
-            )
-        self._engine = found
+        self._engine = found = engine()
         self.ranks = len(clients)
         objects = sum(len(targets) for _, targets in files)
         plan = _Machine(**machine.numbers())
