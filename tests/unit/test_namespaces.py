@@ -162,6 +162,19 @@ def test_where_they_are_refused_the_reason_is_told(tmp_path, monkeypatch):
         namespaces.find()
 
 
+def test_a_kernel_that_refuses_them_is_understood(way):
+    """In a user namespace that may have no more of either kind: its own settings say so."""
+    code = (
+        "from pathlib import Path; from piotutor.storage import namespaces as n\n"
+        "for kind in ('user', 'net'):\n"
+        "    Path(f'/proc/sys/user/max_{kind}_namespaces').write_text('0')\n"
+        "try: n.find()\nexcept n.UnavailableError as why: print(why)\n"
+    )
+    words = ["unshare", "--map-current-user", "--keep-caps", sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert "namespaces is 0" in done.stdout, done.stderr
+
+
 def test_the_network_of_everyone_is_never_changed(way):
     with pytest.raises(UnavailableError, match="in use already"):
         Network(Way(user=False), {0: 1 << 20})
