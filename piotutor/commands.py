@@ -107,16 +107,10 @@ def orders(
 
     Parameters
     ----------
-    command : Command
-        What to run.
+    command, run_dir, launcher, options
+        What to run, where that is noted, what starts its ranks, and how.
     data : DataFiles
         Its place, as made by `place`.
-    run_dir : Path
-        The run directory.
-    launcher : Launcher
-        What starts its ranks, if it doesn't itself.
-    options : Options
-        How to run it.
     streams : sequence of int
         Descriptors, above 2, that become its standard input, output and error; empty: it reads
         nothing, and its output is kept in the run directory.
@@ -145,8 +139,7 @@ def orders(
             **({} if whole else launcher.env()),
             **home.env,
             **captured.env,
-            **({VARIABLE: str(mine)} if mine else {}),
-            **({"TMPDIR": tempfile.gettempdir()} if service else {}),  # its own stay
+            **_own(mine, service),
         },
         unset=[name for name in ours if name not in os.environ],
         directory=str(here),
@@ -163,6 +156,12 @@ def orders(
     preparation.need_here(told, home)
     told.write(run_dir / "guard.json")
     return told
+
+
+def _own(place: Path | None, service: Sequence[str]) -> dict[str, str]:
+    """Return what tells the program of its place, and leaves it its own temporary files."""
+    told = {VARIABLE: str(place)} if place else {}
+    return told | ({"TMPDIR": tempfile.gettempdir()} if service else {})
 
 
 def _write(command: Command, run_dir: Path, home: Storage, about: dict[str, Any]) -> None:
