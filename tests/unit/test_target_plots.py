@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_plots_data import MS, record, strided, trace_of
 
-from piotutor import layout, metrics_targets
+from piotutor import layout, metrics_targets, report
+from piotutor.diagnosis import verdicts
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.metrics_targets import target_work
 from piotutor.plots import ribbon, ribbon_data, ribbon_words, stripe_access, target_bars, targets
@@ -434,3 +435,63 @@ def test_nothing_is_said_of_stripes_that_nobody_knows():
     assert np.empty(0, RECORD).size == len(data.offset)
     reads = trace_of(*strided(op=Op.READ, phase=Phase.READ), meta={"map": map_of(80 * 47008)})
     assert stripe_access.stripe_map_data(reads).op == "read"
+
+
+# Verdicts.
+
+
+@pytest.mark.parametrize(
+    ("counts", "found", "text"),
+    [
+        ([(0, 20), (0, 20)], False, "OSD 0 moved 20 KiB, OSD 1 20 KiB: 0% of all bytes apart"),
+        ([(0, 115), (0, 85)], False, "15% of all bytes apart"),
+        ([(0, 116), (0, 84)], True, "OSD 0 moved 116 KiB, OSD 1 84 KiB: 16% of all bytes apart"),
+        ([(0, 0), (0, 0), (0, 7)], True, "OSD 2 moved 7 KiB, OSD 1 0 bytes: 100%"),
+        ([(0, 7)], False, "there is one target: OSD 0"),
+        ([(0, 0), (0, 0)], None, "no target moved any bytes"),
+        ([], None, "no server told what its targets did"),
+    ],
+)
+def test_the_verdict_on_uneven_targets(counts, found, text):
+    verdict = verdicts(trace_of(*samples(counts), *strided(2, 3), meta=CEPH))["targets"]
+    assert verdict.found is found
+    assert text in verdict.text
+    assert bool(verdict.advice) is (found is True)
+    if found:
+        assert verdict.evidence["worst"][0]["bytes"] > verdict.evidence["worst"][-1]["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "took", "found", "text"),
+    [
+        (SLOW, None, True, "OSD 2 had its last byte after 40 ms, the last of the others after 10"),
+        ([(0, 2, 4, 10)] * 3, (2, 9, 3), True, "takes 9 ms at OSD 1, at the others up to 3 ms"),
+        ([(0, 2, 4, 10)] * 3, (2, 3, 3), False, "3 OSDs were done together"),
+        ([(0, 4), (0, 0)], None, False, "1 of 2 OSDs moved bytes"),
+        ([], None, None, "no server told"),
+    ],
+)
+def test_the_verdict_on_a_straggler(counts, took, found, text):
+    rows = [*samples(counts, took=took), *strided(2, 3)]
+    verdict = verdicts(trace_of(*rows, meta=CEPH))["straggler"]
+    assert verdict.found is found
+    assert text in verdict.text
+    assert len(verdict.worst) == (found is True)
+
+
+def test_a_straggler_at_the_threshold_is_none():
+    one_look = [(0, *range(1, 13)), (0, *range(1, 12), 11)]
+    near = trace_of(*samples(one_look), meta=CEPH)
+    assert verdicts(near, late_share=0.01)["straggler"].found is False
+    long = [(0, *range(1, 13)), (0, *range(1, 11), 10, 10)]
+    trace = trace_of(*samples(long), meta=CEPH)
+    assert verdicts(trace)["straggler"].found is True
+    assert verdicts(trace, late_share=0.2)["straggler"].found is False
+
+
+def test_the_report_of_a_run_with_targets_shows_them():
+    trace = trace_of(*strided(), *samples([(0, 40), (0, 40)]), meta={"map": map_of(40 * 47008)})
+    titles = [figure.get_suptitle() for figure in report._of_targets(trace)]
+    assert len(titles) == 5
+    assert titles[0].startswith("1,880,320 bytes in 29 stripes of 64 KiB")
+    assert list(report._of_targets(trace_of(*strided()))) == []
