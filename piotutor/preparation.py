@@ -29,6 +29,7 @@ from piotutor.storage import Storage, datafiles
 from piotutor.storage.datafiles import DataFiles
 from piotutor.storage.probe import probe
 from piotutor.storage.striping import stripe_size
+from piotutor.trace import clocks
 from piotutor.trace.interest import Interest
 from piotutor.units import format_size
 from piotutor.workload import Workload
@@ -161,10 +162,12 @@ def temporary_of(run_dir: Path) -> Path:
 
 
 def need_here(orders: Orders, home: Storage) -> None:
-    """Refuse ranks on other machines where the storage's servers are on this one."""
-    if orders.service and not orders.temporary:
+    """Refuse ranks on other machines where the storage's servers are for this one only."""
+    here = orders.temporary and (home.elsewhere or clocks.ASKED not in orders.env)
+    if orders.service and not here:
         raise UsageError(
-            f"storage {home.name} runs on this machine only: start ranks here (--launcher local)"
+            f"storage {home.name} is for ranks on this machine: start them here (--launcher "
+            "local), or on hosts that are named, with the storage's address=..."
         )
 
 

@@ -171,7 +171,7 @@ class Hosts:
             cancel=self.cancel(orders),
             relay=self.relay,
             directory=orders.directory or "/",  # the run directory may not be everywhere
-            temporary="",
+            temporary=orders.temporary if orders.service else "",
             sampler=[],
             block={},
             watched=False,

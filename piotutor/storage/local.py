@@ -54,6 +54,11 @@ class Local:
         return ()
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether ranks on other hosts can use it: yes, where they see the path."""
+        return True
+
+    @property
     def routed(self) -> bool:
         """Whether the interposer takes what lies under the path elsewhere: no."""
         return False

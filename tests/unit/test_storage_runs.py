@@ -145,7 +145,7 @@ def test_what_is_refused_before_anything_starts(storage, work, message, state):
 
 def test_ranks_elsewhere_can_not_reach_it():
     told = Orders("/runs/one", ["srun"], {}, {}, service=["serve"], temporary="")
-    with pytest.raises(UsageError, match="runs on this machine only"):
+    with pytest.raises(UsageError, match="this machine"):
         preparation.need_here(told, Served())
     preparation.need_here(replace(told, service=[]), Local())
 
