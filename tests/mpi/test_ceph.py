@@ -101,6 +101,13 @@ def test_what_servers_count_is_what_was_asked_for(standing):
     assert found.environment["storage_notes"] == []
 
 
+def test_repetitions_lie_on_the_same_servers(standing):
+    found = run(standing.replace(stripe_count=2), "-n 1 -t 64k -b 256k -i 3")
+    once = found.stripe_map.bytes_by_target()
+    assert sorted(once.values()) == [2 * UNIT] * 2
+    assert written(found) == [3 * once.get(osd, 0) for osd in range(OSDS)]
+
+
 def test_the_metadata_server_counts_who_asks_for_what(standing):
     found = run(standing, "-n 2 -t 64k -b 256k")
     told = json.loads((found.dir / "mds.json").read_text())

@@ -415,11 +415,15 @@ def test_a_draw_without_luck_is_noted(monkeypatch):
     assert files.notes == ["a: some of its objects share a server"]
     assert len(files.client.made) == 5
     assert "/run/a" in files.client.osds
+    later = made(Drawn([0, 1], *[[0, 2]] * 5), ["a"], repetitions=2)
+    assert later.notes == []
+    assert later.client.osds["/run/.next/a.1"] == [0, 2]
 
 
 def test_files_of_later_repetitions_lie_ready():
-    files = made(Drawn([0, 1], [0, 2], [0, 3]), ["a"], repetitions=3)
+    files = made(Drawn([0, 1], [0, 2], [0, 1], [2, 3], [0, 1]), ["a"], repetitions=3)
     assert files.client.names("/run/.next") == ["a.1", "a.2"]
+    assert {tuple(files.client.osds[f"/run/.next/a.{k}"]) for k in (1, 2)} == {(0, 1)}
     assert [each["name"] for each in files.map()["files"]] == ["a"]
 
 

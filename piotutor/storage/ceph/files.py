@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from piotutor.kernels.job import NEXT
@@ -35,6 +34,35 @@ class Layout:
     def text(self) -> str:
         """Return it as the extended attribute has it."""
         return " ".join(f"{name}={value}" for name, value in vars(self).items())
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Where a file is to lie.
+
+    Attributes
+    ----------
+    deadline
+        When to be content with what there is.
+    first
+        The server that it begins on; None for any.
+    among
+        The servers of the file that stood there in the first repetition; empty for any.
+    """
+
+    deadline: float
+    first: int | None
+    among: frozenset[int] = frozenset()
+
+    def rank(self, servers: Sequence[int]) -> tuple[int, bool, bool]:
+        """Say how good it is to lie on these: all different, begun as wished, the same again."""
+        found = set(servers)
+        begins = bool(servers) and self.first in (None, servers[0])
+        return len(found), begins, not self.among or found == self.among
+
+    def over(self) -> bool:
+        """Say whether it's time to be content."""
+        return time.monotonic() > self.deadline
 
 
 class Files:
@@ -72,33 +100,40 @@ class Files:
         if repetitions > 1:
             self.client.make_directory(f"{self.root}/{NEXT}")
         for index, name in enumerate(names):
-            self._make(name, index, deadline, name)
+            first = index * self._count % self.osds if self._count < self.osds else None
+            found = self._make(name, Wish(deadline, first), name)
             for later in range(1, repetitions):
-                self._make(f"{name}.{later}", index, deadline, f"{NEXT}/{name}.{later}")
+                shown = f"{NEXT}/{name}.{later}"
+                self._make(f"{name}.{later}", Wish(deadline, first, frozenset(found)), shown)
 
-    def _make(self, name: str, index: int, deadline: float, shown: str) -> None:
-        """Draw a file, keep it, and show it under a second name."""
-        drawn = self._draw(f"{self.kept}/{name}", index, deadline)
+    @property
+    def _count(self) -> int:
+        """How many servers a file can have."""
+        return min(self.layout.stripe_count, self.osds)
+
+    def _make(self, name: str, wish: Wish, shown: str) -> list[int]:
+        """Draw a file, keep it, and show it under a second name; return its servers."""
+        drawn, found = self._draw(f"{self.kept}/{name}", wish)
+        if len(set(found)) < self._count:
+            self.notes.append(f"{name}: some of its objects share a server")
         self.client.rename(drawn, f"{self.kept}/{name}")
         self.client.link(f"{self.kept}/{name}", f"{self.root}/{shown}")
+        return found
 
-    def _draw(self, path: str, index: int, deadline: float) -> str:
-        """Make files until one lies as wished; return its path, or that of the last try.
+    def _draw(self, path: str, wish: Wish) -> tuple[str, list[int]]:
+        """Make files until one lies as wished; return the best, and its servers.
 
         The others stay, empty, since removing them would count, too.
         """
-        count = min(self.layout.stripe_count, self.osds)
-        first = index * count % self.osds if count < self.osds else None
+        best: tuple[str, list[int]] = "", []
         for number in range(TRIES):
             tried = f"{path}~{number}"
             self.client.make_file(tried)
             found = self._servers(tried)
-            if len(set(found)) == count and first in (None, found[0]):
-                return tried
-            if time.monotonic() > deadline:
+            best = max(best, (tried, found), key=lambda each: wish.rank(each[1]))
+            if wish.rank(best[1]) == (self._count, True, True) or wish.over():
                 break
-        self.notes.append(f"{Path(path).name}: some of its objects share a server")
-        return tried
+        return best
 
     def _servers(self, path: str) -> list[int]:
         """Return the first server of each object of the first set."""
