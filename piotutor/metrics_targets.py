@@ -8,7 +8,7 @@ dealt out by it; `TargetWork.how` then says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -232,16 +232,19 @@ def _dealt(trace: Trace, maps: list[StripeMap], word: str) -> TargetWork | None:
         mask &= trace.column("offset") >= 0
         for columns in trace.blocks(mask, "file", "start", "end", "offset", "result"):
             for file, one in known.items():
-                yield _deal([c[columns[0] == file] for c in columns[1:]], one, targets)
+                some = columns[0] == file
+                mine = columns[1:] if some.all() else [column[some] for column in columns[1:]]
+                yield _deal(mine, one, targets)
 
     return TargetWork(targets, word, DEALT, 0, parts)
 
 
-def _deal(columns: list[np.ndarray], one: StripeMap, targets: np.ndarray) -> Part:
+def _deal(columns: Sequence[np.ndarray], one: StripeMap, targets: np.ndarray) -> Part:
     start, end, offset, result = columns
     length = np.clip(one.size - offset, 0, np.maximum(result, 0))
     pieces = layouts.place(one.layout, offset, length)
-    at = one.layout.get(pieces.object, pieces.object_offset)
+    uncut = np.array_equal(pieces.source, np.arange(len(offset)))
+    at = offset if uncut else one.layout.get(pieces.object, pieces.object_offset)
     row = np.searchsorted(targets, one.target_at(at))
     start, end = start[pieces.source], end[pieces.source]
     return Part(row, start, end, pieces.length, np.ones(len(row), np.int64), np.full(len(row), -1))
