@@ -31,6 +31,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "start_command": ("piotutor.runner", "start_command"),
     "trace_command": ("piotutor.runner", "trace_command"),
     "trace_command_sync": ("piotutor.runner", "trace_command_sync"),
+    "model": ("piotutor.modelled", "model_run"),
+    "Machine": ("piotutor.engine", "Machine"),
     "import_trace": ("piotutor.imported", "import_trace"),
     "verdicts": ("piotutor.diagnosis", "verdicts"),
     "watch": ("piotutor.live", "watch"),

@@ -1,4 +1,4 @@
-"""The command line: ``piotutor doctor | run | trace | pattern | report | import | export | lab``.
+"""The command line: ``piotutor doctor | run | trace | model | pattern | report | ...``.
 
 A mistake is one line on standard error and exit code 2; a job that failed is one line and 1;
 Ctrl-C ends the job cleanly and gives 130. Figures and reports are new files: nothing is
@@ -13,19 +13,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from piotutor.cli import doctor, export, import_, lab, pattern, report, run, trace
+from piotutor.cli import doctor, export, import_, lab, model, pattern, report, run, trace
 from piotutor.cli.parser import Parser, Version, complete, read
 from piotutor.errors import PiotutorError, RunError, UsageError
 
 __all__ = ["main", "make_parser"]
 
-_COMMANDS = (doctor, run, trace, pattern, report, import_, export, lab)
+_COMMANDS = (doctor, run, trace, model, pattern, report, import_, export, lab)
 _EXAMPLES = """
 examples:
   piotutor doctor                                what works here, and what to do about the rest
   piotutor run -a MPIIO -c -t 47008 -b 47008 -s 200 -w -r -R
   piotutor run "mpiexec -n 2 ior -a POSIX -F -t 1m -b 16m" --json
   piotutor trace -n 4 -- ./simulation            any program, layer by layer
+  piotutor model -n 64 -t 1m -b 64m --machine small-lustre
   piotutor import app_id42.darshan               another program's trace, as a run
   piotutor pattern -n 2 -t 4k -b 8k -s 3 --csv   every transfer, without any I/O
   piotutor lab                                   the lessons, in JupyterLab

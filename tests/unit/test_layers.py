@@ -36,6 +36,7 @@ ROWS = (
         "runner",
         "standing",
         "imported",
+        "modelled",
     ),
     ("plots",),
     ("live",),

@@ -1,0 +1,180 @@
+"""Named machines, and machines from files: ``NAME``, ``NAME:key=value,...`` or ``FILE.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from piotutor.engine.machine import WORDS, Machine
+from piotutor.errors import UsageError
+from piotutor.units import parse_size
+
+
+class Named(NamedTuple):
+    """A machine that has a name.
+
+    Attributes
+    ----------
+    machine : Machine
+        Its parameters.
+    about : str
+        What kind of system it stands for.
+    source : str
+        Where the figures are from.
+    """
+
+    machine: Machine
+    about: str
+    source: str
+
+
+_GIGABIT = 1e9 / 8
+_LUSTRE: dict[str, Any] = {
+    "rpc_size": 1 << 20,
+    "rpcs_in_flight": 8,
+    "dirty_limit": 32 << 20,
+    "lock_protocol": "extents",
+    "lock_page": 4096,
+}
+_ROUND = "round figures of its kind, not measured on any one system"
+
+MACHINES = {
+    "unlimited": Named(
+        Machine(clients=64, targets=64), "nothing takes time: counts only", "none is needed"
+    ),
+    "small-lustre": Named(
+        Machine(
+            **_LUSTRE,
+            clients=16,
+            targets=8,
+            targets_per_server=2,
+            client_bandwidth=10 * _GIGABIT,
+            server_bandwidth=10 * _GIGABIT,
+            latency=20e-6,
+            memory_bandwidth=5e9,
+            open_time=100e-6,
+            create_time=300e-6,
+            stat_time=50e-6,
+            remove_time=300e-6,
+            target_overhead=100e-6,
+            target_write_bandwidth=400e6,
+            target_read_bandwidth=500e6,
+            lock_time=10e-6,
+        ),
+        "a group's Lustre: four servers with two targets each, 16 nodes at 10 Gbit/s",
+        f"requests, cache and locks: defaults of the Lustre manual (recalled); speeds: {_ROUND}",
+    ),
+    "large-lustre": Named(
+        Machine(
+            **(_LUSTRE | {"rpc_size": 4 << 20, "rpcs_in_flight": 16}),
+            clients=1024,
+            targets=96,
+            targets_per_server=2,
+            client_bandwidth=100 * _GIGABIT,
+            server_bandwidth=100 * _GIGABIT,
+            latency=5e-6,
+            memory_bandwidth=10e9,
+            open_time=20e-6,
+            create_time=50e-6,
+            stat_time=10e-6,
+            remove_time=50e-6,
+            target_overhead=50e-6,
+            target_write_bandwidth=3e9,
+            target_read_bandwidth=4e9,
+            target_channels=2,
+            lock_time=5e-6,
+        ),
+        "a centre's Lustre: 48 servers with two targets each, 1,024 nodes at 100 Gbit/s",
+        _ROUND,
+    ),
+    "slow-ceph": Named(
+        Machine(
+            clients=1,
+            targets=4,
+            latency=100e-6,
+            memory_bandwidth=2e9,
+            rpc_size=4 << 20,
+            rpcs_in_flight=64,
+            dirty_limit=8 << 20,
+            target_write_bandwidth=float(25 << 20),
+            target_read_bandwidth=float(25 << 20),
+            lock_protocol="file",
+        ),
+        "the Ceph that --storage ceph:rate=25m starts: four servers of 25 MiB/s, one client",
+        "the rate that tc holds each server to; the rest: round figures",
+    ),
+}
+"""Name to machine."""
+
+_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap")
+
+
+def read_machine(text: str) -> Machine:
+    """Return the machine that is named, or described in a file.
+
+    Parameters
+    ----------
+    text : str
+        One of `MACHINES`, or the path of a JSON file with parameters of a `Machine` (and, in
+        ``like``, a name whose parameters count where the file says nothing); after a colon, a
+        comma-separated list of parameters that are to be others.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, no such file, or no such parameter.
+    """
+    name, _, changes = text.partition(":")
+    machine = MACHINES[name].machine if name in MACHINES else _from_file(name)
+    given = dict(_pair(part) for part in changes.split(",") if part)
+    return _changed(machine, given, text)
+
+
+def _from_file(name: str) -> Machine:
+    path = Path(name).expanduser()
+    if path.suffix != ".json":
+        near = difflib.get_close_matches(name, MACHINES, 1)
+        advice = f"is it {near[0]}?" if near else f"choose {', '.join(MACHINES)}"
+        raise UsageError(f"machine {name!r} is unknown: {advice} Or name a .json file")
+    try:
+        given = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read as JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise UsageError(f"{path} holds no table of names and values")
+    like = given.pop("like", None)
+    if like is not None and like not in MACHINES:
+        raise UsageError(f"{path}: like={like!r} is unknown: choose {', '.join(MACHINES)}")
+    return _changed(MACHINES[like].machine if like else Machine(), given, name)
+
+
+def _pair(part: str) -> tuple[str, str]:
+    key, equals, value = (piece.strip() for piece in part.partition("="))
+    if not equals or not value:
+        raise UsageError(f"{part!r}: give a parameter as name=value")
+    return key, value
+
+
+def _changed(machine: Machine, given: dict[str, Any], where: str) -> Machine:
+    kinds = {each.name: type(each.default) for each in dataclasses.fields(Machine)}
+    for key in given:
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, 1)
+            advice = f"is it {near[0]}?" if near else f"choose {', '.join(kinds)}"
+            raise UsageError(f"{where}: a machine has no {key!r}: {advice}")
+    return machine.replace(**{key: _value(key, text, kinds[key]) for key, text in given.items()})
+
+
+def _value(key: str, text: Any, kind: type) -> Any:
+    """Read one parameter; sizes may have units, as speeds may (``10m`` is 10 MiB/s)."""
+    if key in WORDS or not isinstance(text, str):
+        return text
+    try:
+        if key in _SIZES or key.endswith("bandwidth"):
+            return kind(parse_size(text))
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"{key}={text}: give a number") from None
