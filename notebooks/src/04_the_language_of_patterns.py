@@ -316,4 +316,4 @@ shutil.which("ior") or "no IOR on this machine: piotutor makes the same calls"
 # - Easy and hard: the IO500 repository, README and configuration. *Hard* is one shared file, in transfers and blocks of 47,008 bytes; *easy* is a
 #   file for each process, in transfers of 2 MiB.
 #
-# Next: 05, Striping, when it is there · [All lessons](README.ipynb)
+# Next: [05, Striping](05_striping.ipynb) · [All lessons](README.ipynb)
