@@ -2,6 +2,7 @@
 
     runs/<utc>-<api>-<random>/   job.json guard.json environment.json state.json output.txt
                                  worker.json trace/ error-*.json guard-result.json result.json
+                                 storage*.json map.json striping.json, where a storage tells
     scratch/<run>/               data files of runs that name none
     owned/                       marks of data files, where the file system keeps none
     queue/                       places for ranks

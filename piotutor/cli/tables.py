@@ -76,3 +76,4 @@ def _captured(run: Run) -> Iterator[str]:
     if told:
         yield f"captured: {told['why']}"
         yield from (f"note: {note}" for note in told["notes"])
+    yield from (f"note: {note}" for note in run.environment.get("storage_notes", ()))
