@@ -6,8 +6,10 @@ import pytest
 
 from piotutor.capture import UnavailableError
 from piotutor.errors import UsageError
+from piotutor.storage import parse
 from piotutor.storage.ceph import slow
 from piotutor.storage.ceph.slow import Delay, Slow, Slowing, told
+from piotutor.storage.ceph.standing import Standing
 
 MIB = 1 << 20
 
@@ -98,3 +100,16 @@ def test_without_networks_of_ones_own_a_delay_is_named_instead(monkeypatch):
     with pytest.raises(UsageError, match=r"not permitted .*delay=0\.02@1 slows a server"):
         Slowing(4, rate=MIB).way()
     assert Slowing(4, delay=Delay(0.1)).way() is None
+
+
+def test_a_ceph_without_a_network_of_its_own_cannot_be_slowed_later(tmp_path):
+    with pytest.raises(UsageError, match="start it with rate="):
+        Standing(home=tmp_path).slow_down(0, "5m")
+
+
+def test_the_options_of_a_spec_are_these():
+    storage = parse("ceph:osds=3,rate=25m,slow=2@5m,delay=0.02")
+    assert str(storage) == "ceph:osds=3,rate=25m,slow=2@5m,delay=0.02"
+    assert storage.slowing == Slowing(3, 25 * MIB, Slow(2, 5 * MIB), Delay(0.02))
+    with pytest.raises(UsageError, match="there is no OSD 3"):
+        parse("ceph:osds=3,slow=3@5m")
