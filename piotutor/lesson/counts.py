@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from piotutor import metrics, twophase
 from piotutor.errors import UsageError
 from piotutor.hints import answers
+from piotutor.lesson import table
 from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.units import format_size
 from piotutor.workload import Workload
@@ -25,6 +25,7 @@ _HEADINGS = {
     "writers": "ranks that write",
     "written": "written by them",
 }
+_HEAD = ("run", *_HEADINGS.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,20 +103,10 @@ class CountsTable:
     found: dict[str, Counts]
 
     def __repr__(self) -> str:
-        rows = [("run", *_HEADINGS.values()), *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        return table.text(_HEAD, self._rows())
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th scope='col'>{text}</th>" for text in ("run", *_HEADINGS.values()))
-        rows = "".join(
-            f"<tr><th scope='row'>{escape(name)}</th><td>{'</td><td>'.join(cells)}</td></tr>"
-            for name, *cells in self._rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return table.html(_HEAD, self._rows())
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [(name, *found.row) for name, found in self.found.items()]
@@ -149,9 +140,4 @@ class HintsTable:
 
     def _repr_html_(self) -> str:
         heads = ("you asked", "the file answers", "obeyed", "why")
-        head = "".join(f"<th scope='col' style='text-align:left'>{text}</th>" for text in heads)
-        rows = "".join(
-            "<tr>" + "".join(f"<td style='text-align:left'>{escape(c)}</td>" for c in row) + "</tr>"
-            for row in self._rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return table.html(heads, self._rows(), left=True)

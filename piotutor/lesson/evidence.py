@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from piotutor.lesson import table
 from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.trace.record import UNKNOWN
 from piotutor.units import format_size
@@ -23,6 +24,7 @@ _HEADINGS = {
     "resident": "of the file in memory",
     "dirty": "of it dirty",
 }
+_HEAD = ("run", *_HEADINGS.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +82,10 @@ class EvidenceTable:
     found: dict[str, Evidence]
 
     def __repr__(self) -> str:
-        rows = [("run", *_HEADINGS.values()), *self._rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        return table.text(_HEAD, self._rows())
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th scope='col'>{text}</th>" for text in ("run", *_HEADINGS.values()))
-        rows = "".join(
-            f"<tr><th scope='row'>{name}</th><td>{'</td><td>'.join(cells)}</td></tr>"
-            for name, *cells in self._rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return table.html(_HEAD, self._rows())
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [(name, *facts.row) for name, facts in self.found.items()]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import PurePath
 
 import numpy as np
 
 from piotutor.capture.h5map import AddressMap, Kind
+from piotutor.lesson import table
 from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.trace.calls import CALLS, call_of
 from piotutor.units import format_size
@@ -149,17 +149,12 @@ class MovesTable:
     found: dict[str, Moves]
 
     def __repr__(self) -> str:
-        rows = list(self._rows())
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        head, *rows = self._rows()
+        return table.text(head, rows)
 
     def _repr_html_(self) -> str:
         head, *rows = self._rows()
-        body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-        return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
+        return table.html(head, rows)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         """Yield headings and rows, without columns in which there is nothing."""
@@ -167,10 +162,6 @@ class MovesTable:
         kept = [n for n in range(len(rows[0])) if any(row[n] not in ("0", "") for row in rows[1:])]
         for row in rows:
             yield tuple(row[n] for n in kept)
-
-
-def _cells(tag: str, cells: Iterable[str]) -> str:
-    return "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
 
 
 @dataclass(frozen=True)
@@ -192,7 +183,5 @@ class CallsTable:
         return "\n".join(f"{count:8,}  {name}" for name, count in self.found.items())
 
     def _repr_html_(self) -> str:
-        rows = (_cells("td", (name, f"{count:,}")) for name, count in self.found.items())
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        head = _cells("th", ("call", "how often"))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        rows = [(name, f"{count:,}") for name, count in self.found.items()]
+        return table.html(("call", "how often"), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piotutor.lesson import course, journal
+from piotutor.lesson import course, journal, table
 
 
 class Progress:
@@ -25,9 +25,7 @@ class Progress:
 
     def _repr_html_(self) -> str:
         names = ("lesson", "question", "checks passed", "predictions made")
-        head = "".join(f"<th scope='col'>{name}</th>" for name in names)
-        rows = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return table.html(names, self.rows)
 
 
 def _passed(content: course.Content) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from piotutor import layout
+from piotutor.lesson import table
 from piotutor.metrics_targets import COUNTERS, rank_phases, stripe_maps, target_work
 from piotutor.stripemap import StripeMap
 from piotutor.units import format_seconds, format_size
@@ -122,22 +122,12 @@ class SharesTable:
     found: dict[str, Shares | None]
 
     def __repr__(self) -> str:
-        rows = list(self._rows())
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        head, *rows = self._rows()
+        return table.text(head, rows)
 
     def _repr_html_(self) -> str:
         head, *rows = self._rows()
-        heads = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-        body = "".join(
-            f"<tr><th scope='row'>{escape(name)}</th><td>"
-            f"{'</td><td>'.join(map(escape, cells))}</td></tr>"
-            for name, *cells in rows
-        )
-        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        return table.html(head, rows)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         known = [one for one in self.found.values() if one is not None]

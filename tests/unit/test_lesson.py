@@ -303,8 +303,9 @@ def test_unknown_is_not_nothing():
     assert (none.device_written, none.device_read, none.resident, none.dirty) == (None,) * 4
     unseen = evidence(trace(sample(Layer.POSIX, 5, file=0, result=-1, aux=2**64 - 1)))
     assert (unseen.resident, unseen.dirty) == (None, None)
-    table = EvidenceTable({"x": none})
+    table = EvidenceTable({"<x>": none})
     assert "unknown here" in table._repr_html_()
+    assert "<th scope='row'>&lt;x&gt;</th>" in table._repr_html_()
     assert "unknown here" in repr(table)
 
 

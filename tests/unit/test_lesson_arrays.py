@@ -73,7 +73,7 @@ def test_calls_on_chunks_belong_to_the_only_dataset():
 def test_the_table_leaves_out_what_is_nowhere():
     table = MovesTable("dataset", moves(two_arrays(), map_of(100, 2000)))
     assert "different types of numbers" in repr(table)
-    assert "<td>d1</td>" in table._repr_html_()
+    assert "<th scope='row'>d1</th>" in table._repr_html_()
     assert "HDF5" not in repr(MovesTable("run", {"x": Moves(system=3, bytes=4)}))
 
 
@@ -90,7 +90,7 @@ def test_calls_are_counted_by_kind():
     made.add(Layer.POSIX, Op.READ, 0, 0, 1, 0, 1)
     table = CallsTable.of(made.trace(), Layer.POSIX)
     assert list(table.found.items()) == [("pwrite", 3), ("pread", 1)]
-    assert "<td>pwrite</td><td>3</td>" in table._repr_html_()
+    assert "<th scope='row'>pwrite</th><td>3</td>" in table._repr_html_()
 
 
 @pytest.mark.parametrize(
