@@ -18,7 +18,7 @@ from piotutor.storage.ceph.client import Client
 from piotutor.storage.ceph.monitor import CephError
 
 TRIES = 2000
-SECONDS = 5.0
+SECONDS = 2.0
 """Bounds of looking for a file whose objects lie on different servers."""
 
 
