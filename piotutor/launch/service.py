@@ -2,9 +2,10 @@
 
 It is started before the ranks, with a pipe as its standard input. When it can be used it writes
 ``RUN/storage-ready.json``, whole: `Ready`. If it can't go on it writes ``{"problem": one line}``
-to ``RUN/storage-error.json``, whole and at once, and exits; what it prints is kept in ``RUN/storage.log``, whose last
-line has to do where there is no such file. A line ``stop`` on its standard input, after the ranks
-ended well, asks for its last records and its end; the pipe's end says that the guard is dead.
+to ``RUN/storage-error.json``, whole and at once, and exits; what it prints is kept in
+``RUN/storage.log``, whose last line has to do where there is no such file. A line ``stop`` on its
+standard input, after the ranks ended well, asks for its last records and its end; the pipe's end
+says that the guard is dead.
 """
 
 from __future__ import annotations
