@@ -147,7 +147,7 @@ class Ceph(Local):
             raise UsageError("store=memstore can't overwrite coded data: use store=bluestore")
         if self.chunk % 4096:
             raise UsageError(f"chunk={format_size(self.chunk)}: give a multiple of 4 KiB")
-        if self.address and self.slowing.rates:
+        if self.slowing.rates and self.address:
             raise UsageError("address: servers with rates listen in a network of their own")
 
     @property
