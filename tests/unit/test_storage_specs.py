@@ -179,6 +179,17 @@ echo "$*" >> "$0.asked"; printf '{told}' "$(cat "$0.count")"\n""")
     assert storage.parse("beegfs").prepare(tmp_path) == {}
 
 
+def test_files_that_are_kept_are_made_in_the_layout_too(lfs, tmp_path):
+    work = Workload(
+        num_tasks=1, block_size=65536, transfer_size=65536, keep=True, test_file=str(tmp_path / "f")
+    )
+    run = runner.run_sync(work, storage="lustre:stripe_count=2", launcher=ALONE, sample=False)
+    made = tmp_path / f".piotutor-{run.name}"
+    assert (tmp_path / "bin/lfs.asked").read_text() == f"setstripe -c 2 {made}\n"
+    assert (tmp_path / "f").stat().st_size == 65536
+    assert not made.exists()
+
+
 def test_a_layout_that_fails_stops_a_run_before_it_starts(lfs, tmp_path, state):
     (tmp_path / "bin/lfs.broken").touch()
     with pytest.raises(PiotutorError, match="lfs: no space"):
