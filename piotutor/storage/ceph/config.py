@@ -141,6 +141,7 @@ class Config:
             "osd_objectstore": self.store,
             "memstore_device_bytes": self.memory + SPARE,
             "bluestore_block_size": self.memory + DISK,
+            "bluestore_fsck_on_mkfs": "false",
             "bluestore_cache_autotune": "false",
             "bluestore_cache_size": 8 * MIB,
             "osd_op_num_shards": 1,
