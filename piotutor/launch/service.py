@@ -118,9 +118,9 @@ class Service:
                 return ready
             self.check()
             if time.monotonic() > last:
-                raise BrokenError(
-                    f"the storage wasn't ready after {START:g} s: {self._last_words()}"
-                )
+                said = self._last_words()
+                late = f"the storage wasn't ready after {START:g} s"
+                raise BrokenError(f"{late}: {said}" if said else late)
             pause(TICK)
 
     def check(self) -> None:
@@ -129,7 +129,8 @@ class Service:
         if trouble:
             raise BrokenError(trouble)
         if code is not None:
-            raise BrokenError(f"{self._last_words()} (code {code})")
+            said = self._last_words() or "the storage's program has ended and said nothing"
+            raise BrokenError(f"{said} (code {code})")
 
     def finish(self, pause: Callable[[float], None]) -> str:
         """Ask for its end and wait for it; return what went wrong, empty if nothing did."""
@@ -142,7 +143,9 @@ class Service:
             pause(TICK)
         if self._process.poll() is None:
             return f"it didn't end within {FINISH:g} s"
-        return problem(self._run_dir) or (self._last_words() if self._process.returncode else "")
+        if not self._process.returncode:
+            return ""
+        return problem(self._run_dir) or self._last_words() or "its program failed"
 
     def close(self) -> None:
         """Close the pipe, after its end."""
@@ -156,7 +159,7 @@ class Service:
         with suppress(OSError):
             text = (self._run_dir / LOG).read_text(errors="replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1][:500] if lines else "the storage's program ended and said nothing"
+        return lines[-1][:500] if lines else ""
 
 
 def problem(run_dir: Path) -> str:

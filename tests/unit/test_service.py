@@ -126,7 +126,8 @@ def test_it_never_gets_ready(run_here, monkeypatch):
     monkeypatch.setattr(service, "START", 0.3)
     status, run_dir = run_here(RANKS, "print('still busy', flush=True); time.sleep(600)")
     assert status == "failed"
-    assert result(run_dir)["reason"] == "the storage wasn't ready after 0.3 s: still busy"
+    late = r"the storage wasn't ready after 0\.3 s(: still busy)?"  # if it got so far
+    assert re.fullmatch(late, result(run_dir)["reason"])
 
 
 def test_it_ends_while_ranks_run(run_here):
