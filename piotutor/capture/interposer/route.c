@@ -192,9 +192,13 @@ static void at_exit(int status, void *unused)
 
 /* ---------------------------------------------------------------------------------- a fork */
 
+/* A copy of libcephfs whose threads are gone is of no use, and whoever mounts in it waits for them
+ * for ever: so there is no mount while a process forks. Each mounts again when it needs to. */
 static void before_fork(void)
 {
     pthread_mutex_lock(&mounting);
+    if (route.mount && getpid() == owner)
+        end_in_time();
     route_lock_files();
 }
 
@@ -204,12 +208,11 @@ static void after_fork(void)
     pthread_mutex_unlock(&mounting);
 }
 
-/* The parent's mount has no threads here: a child makes its own, when it needs one. */
 static void in_child(void)
 {
     route.mount = NULL;
     inside = 0;
-    failed = failed == -EIO ? 0 : failed;
+    failed = 0;
     owner = getpid();
     route_own_files();
     after_fork();

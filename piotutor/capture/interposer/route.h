@@ -64,7 +64,7 @@ static inline int route_refuse(int error)
 /* ------------------------------------------------------------------------------ the mount */
 
 struct route {
-    struct ceph_mount_info *_Atomic mount; /* NULL until the first call, and in a child by fork */
+    struct ceph_mount_info *_Atomic mount; /* NULL until the first call, and after a fork */
     unsigned number; /* of mounts so far: a file is opened anew in each */
     const char *prefix, *root, *conf, *library, *shadow;
     int wait; /* for the Ceph, at the begin and at the end, in seconds */

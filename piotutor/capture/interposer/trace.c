@@ -10,8 +10,9 @@
 #define CLOSED 1
 #define NO_MORE ((uint64_t)1 << 62) /* claimed: no record beyond has room */
 
-static const char first_line[]
-    = "{\"writer\": \"interposer\", \"provenance\": \"measured\", \"files\": [], \"notes\": {}}\n";
+#define FIRST_LINE                                                                                 \
+    "{\"writer\": \"interposer\", \"provenance\": \"measured\", \"files\": [], "                       \
+    "\"notes\": {\"host\": \"%s\"}}\n"
 
 /* ---------------------------------------------------------------------------- names in JSON */
 
@@ -74,6 +75,16 @@ static int create(char *path)
     return fd;
 }
 
+/* Who writes, and on which host: it has a clock of its own. */
+static void append_first_line(struct header *header)
+{
+    char host[256] = "", quoted[6 * sizeof host + 1], line[sizeof FIRST_LINE + sizeof quoted];
+    if (gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    quoted[put_escaped(quoted, host)] = '\0';
+    append_text(header, line, (size_t)snprintf(line, sizeof line, FIRST_LINE, quoted));
+}
+
 static void fill(struct header *header)
 {
     struct timespec wall;
@@ -85,7 +96,7 @@ static void fill(struct header *header)
     header->client = settings.client;
     header->monotonic = now();
     header->wall = wall.tv_sec * 1000000000LL + wall.tv_nsec;
-    append_text(header, first_line, sizeof first_line - 1);
+    append_first_line(header);
 }
 
 static int begin(void)
