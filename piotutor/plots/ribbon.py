@@ -184,7 +184,7 @@ def _draw_boxes(data: RibbonData, ax: Axes) -> None:
         ax.text(left + wide / 2, top + 0.5, told, ha="center", va="center", fontsize="small")
     if many and data.map is not None:
         told = f"below, the numbers of {data.map.word}s; in boxes, of objects"
-        ax.text(1, -1.75, told, ha="right", va="center", fontsize="small")
+        ax.text(1, 2.1, told, ha="right", va="center", fontsize="small")
     for column, row in data.fold.gaps:
         left, wide = _column(data, column)
         ax.text(left + wide / 2, _FOLD + row + 0.4, "…", ha="center", va="center", weight="bold")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from piotutor.errors import UsageError
 from piotutor.layout import Striped
+from piotutor.metrics import few
 from piotutor.metrics_targets import file_of, stripe_maps
 from piotutor.plots.access_map import chosen
 from piotutor.plots.ribbon_fold import Fold, folded
@@ -41,6 +42,8 @@ class RibbonData:
         When each was first written, in ns of the trace's clock; -1 where it isn't known.
     badge : str
         How it came about, and on what.
+    files : int
+        How many files' maps the run has.
     """
 
     map: StripeMap | None
@@ -51,6 +54,7 @@ class RibbonData:
     writer: np.ndarray
     written: np.ndarray
     badge: str
+    files: int = 1
 
     @property
     def count(self) -> int:
@@ -100,17 +104,17 @@ def ribbon_data(
     if by not in ("target", "rank"):
         raise UsageError(f"by={by!r}: give target or rank")
     if isinstance(what, StripeMap):
-        found, seen = what, trace
+        found, seen, files = what, trace, 1
     else:
         maps, seen = stripe_maps(what), what
         if not maps:
             return _nothing(by, badge(what))
         if not 0 <= file < len(maps):
             raise UsageError(f"file={file}: the run has the maps of files 0 to {len(maps) - 1}")
-        found = maps[file]
+        found, files = maps[file], len(maps)
     nothing_ran = ", ".join(filter(None, (found.system, found.source)))
     told = badge(seen) if seen is not None and len(seen) else f"no run · {nothing_ran}"
-    return _folded(found, seen, by, layer, told)
+    return replace(_folded(found, seen, by, layer, told), files=files)
 
 
 def _nothing(by: str, told: str) -> RibbonData:
@@ -142,18 +146,19 @@ def _writers(
     low, high = np.full(len(offsets), 2**31), np.full(len(offsets), -1)
     first = np.full(len(offsets), 2**62)
     file = None if trace is None else file_of(trace, found)
+    ranks: set[int] = set()
     if trace is not None and file is not None and len(offsets):
         _, mask = chosen(trace, "write", None, layer)
         mask &= trace.column("file") == file
         names = ("offset", "length", "rank", "end")
         for offset, length, rank, end in trace.blocks(mask, *names):
+            ranks.update(few(rank).tolist())
             stripe, source = _touched(offsets, offset, length)
             np.minimum.at(low, stripe, rank[source])
             np.maximum.at(high, stripe, rank[source])
             np.minimum.at(first, stripe, end[source])
     writer = np.where(high < 0, NOBODY, np.where(low == high, high, SEVERAL))
-    ranks = np.unique(np.concatenate([low[high >= 0], high[high >= 0]]))
-    return ranks, writer, np.where(high < 0, -1, first)
+    return np.array(sorted(ranks), np.int64), writer, np.where(high < 0, -1, first)
 
 
 def _touched(

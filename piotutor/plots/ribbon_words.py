@@ -13,8 +13,12 @@ def ribbon_finding(data: RibbonData) -> str:
     """Say how the file folds, or who wrote its stripes."""
     if data.map is None:
         return "Where the file's bytes lie isn't known"
-    if not data.count:
-        return "The file is empty: it has no stripes"
+    named = f"{data.map.name}, one of {data.files} files: " if data.files > 1 else ""
+    return named + _finding(data) if data.count else "The file is empty: it has no stripes"
+
+
+def _finding(data: RibbonData) -> str:
+    assert data.map is not None
     if data.by == "rank" and (data.writer != NOBODY).any():
         return _writing(data)
     targets = len(data.map.targets)

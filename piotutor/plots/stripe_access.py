@@ -259,15 +259,16 @@ def _draw(data: StripeAccessData, ax: Axes) -> None:
     if data.map is None or not data.operations:
         return empty(ax, stripe_map_finding(data))
     low, high = data.window
-    ax.set(xlim=(low, high), ylim=(len(data.ranks) - 0.5, -1.75))
-    _draw_band(data, ax)
+    tall = max(0.7, len(data.ranks) / 16)
+    ax.set(xlim=(low, high), ylim=(len(data.ranks) - 0.5, -1.05 - tall))
+    _draw_band(data, ax, tall)
     for row, look in enumerate(looks.rank_looks(data.ranks)):
         for crosses in (False, True):
             mine = (data.rank == row) & (data.crosses == crosses)
             _draw_transfers(data, ax, row, look, mine, crosses)
     step = -(-len(data.ranks) // 16)
     names = [f"rank {rank}" for rank in data.ranks[::step]]
-    ax.set_yticks([-1.15, *range(0, len(data.ranks), step)], [f"{data.map.word}", *names])
+    ax.set_yticks([-0.8 - tall / 2, *range(0, len(data.ranks), step)], [f"{data.map.word}", *names])
     size, unit = byte_axis(high - low)
     part = "" if data.whole else f"; {_part(data)}"
     ax.set_xlabel(f"offset in the file ({unit}){part}")
@@ -277,7 +278,7 @@ def _draw(data: StripeAccessData, ax: Axes) -> None:
     looks.top_legend(ax, [frame])
 
 
-def _draw_band(data: StripeAccessData, ax: Axes) -> None:
+def _draw_band(data: StripeAccessData, ax: Axes, tall: float) -> None:
     """Draw the stripes in the colours of their targets, and their boundaries down to the ranks."""
     palette = dict(zip(data.targets, target_looks(len(data.targets)), strict=True))
     low, high = data.window
@@ -285,12 +286,12 @@ def _draw_band(data: StripeAccessData, ax: Axes) -> None:
     for offset, length, target in zip(
         stripes.offset.tolist(), stripes.length.tolist(), stripes.target.tolist(), strict=True
     ):
-        ax.broken_barh([(offset, length)], (-1.5, 0.7), facecolor=palette[target].color)
+        ax.broken_barh([(offset, length)], (-0.8 - tall, tall), facecolor=palette[target].color)
         ax.axvline(offset, color=GRID, lw=0.8, zorder=0)
         middle = (max(offset, low) + min(offset + length, high)) / 2
         if length > (high - low) / (2 * STRIPES + 2):
             white = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0}
-            ax.text(middle, -1.15, str(target), ha="center", va="center", bbox=white)
+            ax.text(middle, -0.8 - tall / 2, str(target), ha="center", va="center", bbox=white)
 
 
 def _draw_transfers(

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from piotutor.metrics_targets import (
     Straggler,
@@ -145,9 +146,12 @@ def _draw_bars(data: TotalsData, ax: Axes, what: str) -> None:
     size, unit = byte_axis(float(base.max(initial=1))) if what == "bytes" else (1.0, what)
     ax.set(xlim=(-0.6, len(place) - 0.4), ylim=(0, 1.05 * float(base.max(initial=0)) or 1))
     ax.set(ylabel=unit, xlabel=f"{work.word}, {work.whose}")
-    step = -(-len(place) // _MANY)
+    step = -(-len(place) // (_MANY // 2))
     ax.set_xticks(place[::step], [str(number) for number in work.targets[::step]])
-    scaled(ax.yaxis, size)
+    if what == "bytes":
+        scaled(ax.yaxis, size)
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     kinds = [looks.handle(_KINDS[op], _label(op, work)) for op in data.by_op]
     even_line = Line2D([], [], color=line.get_color(), ls="--", label="even share")
     looks.top_legend(ax, [*kinds, even_line], 3)
@@ -294,16 +298,16 @@ def _draw_straggler(data: StragglerData, ax: Axes) -> None:
     late = data.late or slowest(work)
     span = float(data.busy.max(initial=0)) or 1.0
     for row, (first, last) in enumerate(data.busy):
-        kind = (
-            looks.Look("#D55E00", "//") if late and row == late.row else looks.Look("#0072B2", "")
-        )
+        stands_out = late is not None and row == late.row
+        kind = looks.Look("#D55E00", "//") if stands_out else _KINDS["write"]
         if totals.working[row]:
             width = max(last - first, 0.002 * span)
             ax.barh(row, width, 0.7, first, **looks.hatched(kind))
             told = f"{format_seconds(float(last))}{_mean_words(data, row)}"
         else:
             told = "no bytes"
-        ax.text(last + 0.01 * span, row, told, va="center")
+        if stands_out or len(data.busy) <= _MANY:
+            ax.text(last + 0.01 * span, row, told, va="center")
     scale, name = looks.time_axis(span)
     step = -(-len(data.busy) // _MANY)
     ax.set_yticks(range(0, len(data.busy), step), work.names[::step])

@@ -225,8 +225,8 @@ def _draw(data: TargetsData, ax: Axes) -> None:
     figure.colorbar(image, ax=ax, label=f"{unit}/s", pad=0.02)
     step = -(-len(data.rate) // 24)
     ax.set_yticks(range(0, len(data.rate), step), work.names[::step])
-    for edge in range(1, len(data.rate)):
-        ax.axhline(edge - 0.5, color="white", lw=2 if len(data.rate) <= 16 else 0.5)
+    for edge in range(1, len(data.rate) if len(data.rate) <= 24 else 0):
+        ax.axhline(edge - 0.5, color="white", lw=2)
     scale, name = time_axis(data.edges[-1])
     look = f", looks up to {format_seconds(work.look / 1e9)} apart" if work.look else ""
     ax.set(xlim=(0, data.edges[-1]), xlabel=f"{name}, {work.whose}{look}")

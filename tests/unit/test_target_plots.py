@@ -364,14 +364,15 @@ def test_who_wrote_which_stripe_and_when():
     rows = [
         record(Op.WRITE, 0, 5, 0, offset=0, length=64 * KIB, file=0),
         record(Op.WRITE, 0, 3, 1, offset=64 * KIB, length=96 * KIB, file=0),
-        record(Op.WRITE, 0, 7, 2, offset=160 * KIB, length=32 * KIB, file=0),
+        record(Op.WRITE, 0, 7, 2, offset=160 * KIB, length=16 * KIB, file=0),
+        record(Op.WRITE, 0, 7, 4, offset=176 * KIB, length=16 * KIB, file=0),
         record(Op.WRITE, 0, 7, 5, offset=0, length=9, file=1),
     ]
     trace = trace_of(*rows, meta={"map": map_of(256 * KIB)})
     data = ribbon_data.ribbon_data(trace, by="rank")
     assert data.writer.tolist() == [0, 1, SEVERAL, NOBODY]
     assert data.written.tolist() == [5 * MS, 3 * MS, 3 * MS, -1]
-    assert data.ranks.tolist() == [0, 1, 2]
+    assert data.ranks.tolist() == [0, 1, 2, 4]
     finding = "1 of 4 stripes were written by several ranks"
     assert ribbon_words.ribbon_finding(data) == finding
     assert ribbon_words.stripe_words(data, 2).endswith("written by several ranks")
