@@ -69,7 +69,7 @@ servers
 # So the rule gives the number of an object in the file's own list, counted from 0. On which server that object lies is drawn anew for each file, so that not all files begin on
 # the same server.
 #
-# Now the job. Four ranks write one file of 16 MiB together, in turns of 1 MiB: first rank 0, then 1, 2, 3, then 0 again. That was lesson 04. Which rank writes byte 3,000,000?
+# Now the job. Four ranks write one file of 16 MiB together, in turns of 1 MiB: first rank 0, then 1, 2, 3, then 0 again. That was lesson 04. Which rank writes byte 16,400,000?
 
 # %%
 shared = {"num_tasks": 4, "block_size": "1m", "transfer_size": "1m", "segment_count": 4}
@@ -83,7 +83,7 @@ lesson.map(turns)
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
-# "Byte three million. To the first server, because that one isn't full yet? To the server of the rank that writes it? To all of them, to be safe? Hands, please. Your answer is locked when the run begins."
+# "Byte sixteen million four hundred thousand. To the first server, because that one isn't full yet? To the server of the rank that writes it? To all of them, to be safe? Hands, please. Your answer is locked when the run begins."
 #
 # </details><br>
 #
@@ -106,7 +106,7 @@ lesson.predict("share")
 # <details><summary>Two-minute version, to lecture from</summary>
 #
 # "On top the file as a ribbon, cut into stripes; below, where they landed. Follow one call of one rank: it is sixteen stripes long, four for each server. So every rank works with every server. Nobody has a server
-# of their own. The strips below are the servers over time: all four busy, all the same."
+# of their own. The strips below are the servers over time: all four work, and all four get the same."
 #
 # </details><br>
 #
@@ -217,7 +217,7 @@ lesson.compare("late")
 # - **`object = stripe % stripe_count`**, its number in the file's list
 # - **`object offset = (stripe // stripe_count) * stripe_unit + offset % stripe_unit`**
 #
-# For byte 3,000,000: `3000000 // 65536` is 45, and `45 % 4` is 1, so it is in the second object. There 11 stripes lie before its own.
+# For byte 16,400,000: `16400000 // 65536` is 250, and `250 % 4` is 2, so it is in the third object, number 2. There 62 stripes lie before its own. Find stripe 250 in the first ribbon.
 #
 # The time of a write is that of the server which is done last: **the largest of bytes / rate** over all servers. With the same rate and the same share for all it is `size / (count x rate)`: twice the
 # count, half the time. This ends when something else is slower than all servers together: the network of the nodes, the ranks, the memory. And with one slow server it is that server's time:

@@ -67,27 +67,27 @@ OWNER = Question(
     name="owner",
     text=(
         "Four ranks write one file of 16 MiB, in turns of 1 MiB each. It is striped over four "
-        "servers, in stripes of 64 KiB. Where does byte 3,000,000 go?"
+        "servers, in stripes of 64 KiB. Where does byte 16,400,000 go?"
     ),
     options=(
         Option(
             value="a",
-            text="to the first server: it has room for the first 4 MiB",
+            text="to the first server: it is far from full",
             misconception="a server is filled before the next one begins",
-            reply="That would be a file in four long pieces, and whoever writes from its front "
-            "to its end would use one server at a time. Stripes are dealt out like cards.",
+            reply="Then whoever writes a file from its front to its end would use one server at a "
+            "time, and a small file never more than one. Stripes are dealt out like cards.",
         ),
         Option(
             value="b",
-            text="to the second: it lies in stripe 45, and 45 leaves 1 when divided by 4",
-            reply="3,000,000 // 65,536 = 45, and 45 % 4 = 1: the second of the file's four "
+            text="to the third: it lies in stripe 250, and 250 leaves 2 when divided by 4",
+            reply="16,400,000 // 65,536 = 250, and 250 % 4 = 2: the third of the file's four "
             "objects. Objects are counted from 0.",
         ),
         Option(
             value="c",
-            text="to the third: rank 2 writes it, and each rank has its server",
+            text="to the fourth: rank 3 writes it, and each rank has its server",
             misconception="each rank has a server of its own",
-            reply="Rank 2 does write it. But servers know nothing of ranks: only the offset says "
+            reply="Rank 3 does write it. But servers know nothing of ranks: only the offset says "
             "where a byte goes. Each of these calls of 1 MiB reaches all four servers.",
         ),
         Option(
