@@ -77,7 +77,9 @@ def _missing(directory: Path, ended: dict[str, Any], tasks: Any) -> list[str]:
         "what hosts recorded that don't see the run may be missing": ended.get("unrelayed"),
     }
     notes = [f"{what}: {why}" for what, why in lost.items() if why]
-    ranks = shared.settle(directory / "trace", range(tasks)) if ended["status"] == "done" else []
+    patience = 0.0 if ended.get("unrelayed") else shared.PATIENCE  # what is lost won't come
+    asked = range(tasks) if ended["status"] == "done" else ()
+    ranks = shared.settle(directory / "trace", asked, patience)
     if ranks:
         notes.append(f"the traces of ranks {', '.join(map(str, ranks))} are missing")
     return notes

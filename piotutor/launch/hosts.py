@@ -138,7 +138,10 @@ class Hosts:
                 f"{workload.num_tasks} ranks, {per_node} on a host, need more than the "
                 f"{len(self.all)} hosts that are named"
             )
-        self._ask_all()
+        python = self.local.python
+        self._ask_all(
+            ["test", "-x", python], f"has no {python}: install piotutor where all hosts see it"
+        )
 
     def argv(self, ranks: Ranks) -> list[str]:
         """Return the command line that starts the ranks, host after host."""
@@ -161,7 +164,19 @@ class Hosts:
         return told | (agent if self.local.family == "openmpi" else {})
 
     def adapt(self, orders: Orders, ranks: Ranks) -> Orders:
-        """Pass variables on, end ranks on all hosts in the end, and watch nothing on this one."""
+        """Pass variables on, end ranks on all hosts in the end, and watch nothing on this one.
+
+        Raises
+        ------
+        UsageError
+            A host doesn't see the run directory, where a program that isn't ours is to be recorded.
+        """
+        if ranks.program:
+            self._ask_all(
+                ["test", "-e", f"{orders.run_dir}/job.json"],
+                f"doesn't see {orders.run_dir}: keep piotutor's state where all hosts see it "
+                "(PIOTUTOR_STATE)",
+            )
         passed = sorted({*orders.env, *_PASSED, processes.MARK})
         words = [word for name in passed for word in ("-x", name)]
         openmpi = self.local.family == "openmpi"
@@ -187,16 +202,12 @@ class Hosts:
         """Return the command line that runs a command on a host."""
         return reach(self.remote, host, command, self.wait)
 
-    def _ask_all(self) -> None:
-        """Find out whether all hosts answer, and have this Python."""
-        test = ["test", "-x", self.local.python]
+    def _ask_all(self, test: Sequence[str], lacking: str) -> None:
+        """Find out whether all hosts answer, and pass a test that shows what one is lacking."""
         answers = run_on({host: self.reach(host, test) for host in self.all}, self.wait)
         for host, answer in answers.items():
             if answer.code == 1:
-                raise UsageError(
-                    f"host {host} has no {self.local.python}: install piotutor where all hosts "
-                    "see it"
-                )
+                raise UsageError(f"host {host} {lacking}")
             if answer.code != 0:
                 raise UsageError(f"host {host} can't be used: {answer.why}")
 

@@ -184,6 +184,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
             left = follow(Sender(run_dir, connection), 0, woken)
     except (OSError, FrameError) as error:
         left = [f"nothing more of this host: {error}"]
+        select.select([0, woken], [], [])  # its ranks go on, and need the directory
     finally:
         away.remove(run_dir)
     print(

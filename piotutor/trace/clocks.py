@@ -48,7 +48,7 @@ class Reading:
     offset
         That clock minus rank 0's, ns.
     uncertainty
-        How far the offset may be off, ns: half of the round trip.
+        How far the offset may be off, ns: half of the round trip; -1 where nobody knows.
     """
 
     at: int
@@ -95,8 +95,9 @@ class Clock:
 
     @property
     def uncertainty(self) -> int:
-        """How far a corrected time may be off, ns; 0 for a clock without a reading."""
-        return max((reading.uncertainty for reading in self.readings), default=0)
+        """How far a corrected time may be off, ns; 0 without a reading, -1 where nobody knows."""
+        known = [reading.uncertainty for reading in self.readings]
+        return -1 if -1 in known else max(known, default=0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a picture's caption or a result says of it."""
@@ -116,7 +117,7 @@ class Clocks:
     Attributes
     ----------
     ranks
-        The host (an index of `clients`) of each rank.
+        The host (an index of `clients`) of each rank; -1 where it isn't known.
     clients
         The clock of each host; the first is that of rank 0.
     booted
@@ -132,6 +133,23 @@ class Clocks:
         """Return unread clocks for ranks on these hosts, given by name; the first is rank 0's."""
         names = list(dict.fromkeys(hosts))
         return cls(tuple(map(names.index, hosts)), tuple(map(Clock, names)), booted)
+
+    @classmethod
+    def by_day(cls, ranks: Mapping[int, tuple[str, int]]) -> Clocks:
+        """Return clocks that nobody has compared: those of the day have to agree.
+
+        Parameters
+        ----------
+        ranks : mapping
+            For each rank that is known the host's name, and when its clock was at 0 (`booted`).
+        """
+        booted = dict(reversed(list(ranks.values())))
+        names = list(dict.fromkeys(host for _, (host, _) in sorted(ranks.items())))
+        first = booted[names[0]]
+        clients = (Clock(name, (Reading(0, first - booted[name], -1),)) for name in names[1:])
+        place = {rank: names.index(host) for rank, (host, _) in ranks.items()}
+        known = tuple(place.get(rank, -1) for rank in range(max(ranks) + 1))
+        return cls(known, (Clock(names[0]), *clients), first)
 
     def leads(self, rank: int) -> bool:
         """Say whether a rank is the first one on its host."""
@@ -157,7 +175,7 @@ class Clocks:
         booted : int
             When the file's clock was at 0, by its clock of the day: ns since 1970.
         """
-        if 0 <= rank < len(self.ranks):
+        if 0 <= rank < len(self.ranks) and self.ranks[rank] >= 0:
             records["client"] = self.ranks[rank]
             clock = self.clients[self.ranks[rank]]
         else:
@@ -174,7 +192,7 @@ class Clocks:
         """
         told = {str(number): clock.to_dict() for number, clock in enumerate(self.clients)}
         for number, clock in enumerate(self.clients):
-            if number and not clock.readings:
+            if number and (not clock.readings or clock.uncertainty < 0):
                 told[str(number)]["uncertainty_ns"] = None
         return told
 

@@ -298,7 +298,9 @@ def _merge(
         raise TraceError(f"{parts[0][0].path}: traces that are {' and '.join(sorted(words))} mix")
     names: dict[str, int] = {}
     meta: dict[str, Any] = {"damage": damage} if damage else {}
-    shifts = _clock_shifts([source for source, _ in parts])
+    sources = [source for source, _ in parts]
+    hosts = hosts or _by_day(sources)
+    shifts = _clock_shifts(sources)
     base = 0
     for (source, records), shift in zip(parts, shifts, strict=True):
         records["file"] = merge_names(names, source.files, records["file"])
@@ -310,11 +312,26 @@ def _merge(
             records["end"] += shift
         base += len(records)
         meta = {**source.notes, **meta}
+        meta.pop("host", None)
     records = _sort(parts[0][1] if len(parts) == 1 else np.concatenate([r for _, r in parts]))
     dropped = sum(int(source.header["dropped"]) for source, _ in parts)
     if hosts is not None and len(hosts.clients) > 1:
         meta["clocks"] = hosts.to_dict()
     return Trace(records, list(names), dropped, words.pop(), meta)
+
+
+def _by_day(sources: list[Source]) -> clocks.Clocks | None:
+    """Return the clocks of several hosts that nobody compared, by those of the day; else None.
+
+    Programs that aren't ours say on which host each of their processes ran.
+    """
+    hosts: dict[int, tuple[str, int]] = {}
+    for source in sources:
+        if "host" in source.notes and source.header["rank"] >= 0:
+            hosts.setdefault(int(source.header["rank"]), (source.notes["host"], source.booted))
+    if len({host for host, _ in hosts.values()}) < 2:
+        return None
+    return clocks.Clocks.by_day(hosts)
 
 
 def merge_names(names: dict[str, int], files: Sequence[str], column: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from piotutor import runner
 from piotutor.testing import namespaces
 
 pytestmark = pytest.mark.mpi
-LINE = "run -a POSIX -n 4 -t 4k -b 4k -s 8 -w -r -R --json --timeout 60".split()
+LINE = "run -a POSIX -n 4 -t 4k -b 4k -s 8 -w -r -R --json --timeout 60"
 
 
 @pytest.fixture
@@ -31,23 +32,28 @@ def hosts(tmp_path, state, mpi):
 
 @pytest.fixture
 def piotutor(hosts, mpi, tmp_path):
-    """Return a function that runs piotutor's command line where the hosts meet."""
+    """Return a function that runs piotutor's command line where the hosts meet.
+
+    What is to happen meanwhile is a function; more options of the run are words.
+    """
     environment = {**os.environ, **namespaces.ENVIRONMENT}
 
-    def act(names="h1+h2", relay=True):
+    def act(names="h1+h2", relay=True, more="", meanwhile=lambda: None):
         spec = f"hosts:names={names},remote={hosts.remote}"
-        more = ["--directory", str(tmp_path / "shared"), "--launcher"]
+        words = [*LINE.split(), *more.split(), "--directory", str(tmp_path / "shared")]
         if mpi.family == "mpich":
             spec += f",address={hosts.address}"
-        words = [*LINE, *more, spec + (f",relay={hosts.address}" if relay else "")]
-        return subprocess.run(
+        words += ["--launcher", spec + (f",relay={hosts.address}" if relay else "")]
+        with subprocess.Popen(
             hosts.inside([sys.executable, "-m", "piotutor", *words]),
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=100,
-            check=False,
-        )
+        ) as process:
+            meanwhile()
+            output, said = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(words, process.returncode, output, said)
 
     return act
 
@@ -80,3 +86,23 @@ def test_a_host_that_sees_no_run_is_named_where_there_is_no_relay(piotutor, spot
     assert done.returncode == 1
     assert "host h2 doesn't see " in done.stderr and "relay=ADDRESS" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_survives_its_relay(hosts, piotutor, spotless, state, living, eventually):
+    def arrived():
+        return list(state.glob("runs/*/trace/rank-00003.piot"))
+
+    def kill_relay():
+        eventually(arrived)
+        lines = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in living()}
+        (relay,) = (pid for pid, line in lines.items() if b"piotutor.launch.relay" in line)
+        os.kill(relay, signal.SIGKILL)
+
+    done = piotutor(more="-i 10 -e", meanwhile=kill_relay)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["status"] == "done" and result["verified_bytes"] == 10 * 4 * 8 * 4096
+    lost, missing = result["capture"]["notes"]
+    assert lost.startswith("what hosts recorded that don't see the run may be missing")
+    assert missing == "the traces of ranks 2, 3 are missing"
+    assert not seen_on(hosts, "h2", state)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piotutor.badge import badge
 from piotutor.trace import HEADER, Follower, Layer, Op, Trace, TraceError, TraceWriter, clocks
 from piotutor.trace.clocks import Clock, Clocks, Reading, read_clock
 
@@ -105,6 +106,11 @@ def write(directory, *, rank, booted, start):
     path = directory / f"{rank}.piot"
     with TraceWriter(path, rank=rank) as trace:
         trace.append(layer=Layer.APP, op=Op.WRITE, start=start, end=start + 10)
+    set_clock(path, booted)
+
+
+def set_clock(path, booted):
+    """Have a trace file say that its clock began at `booted`."""
     with path.open("r+b") as stream:
         header = np.frombuffer(stream.read(HEADER.itemsize), HEADER).copy()
         header["wall"], header["monotonic"] = booted + 5, 5
@@ -151,3 +157,29 @@ def test_live_records_are_on_one_clock_too(trace_dir):
 def test_a_last_poll_waits_for_no_clock(trace_dir):
     (trace_dir / clocks.FILE).unlink()
     assert len(Follower(trace_dir, several=True).poll(everything=True)) == 3
+
+
+def write_below(directory, *, rank, host, booted, start):
+    """Write what the interposer would: it says on which host it is."""
+    path = directory / f"below-{rank:05d}-7.piot"
+    with TraceWriter(path, rank=rank, writer="interposer", notes={"host": host}) as trace:
+        trace.append(layer=Layer.POSIX, op=Op.WRITE, start=start, end=start + 10)
+    set_clock(path, booted)
+
+
+def test_programs_on_several_hosts_go_by_the_clocks_of_the_day(tmp_path):
+    for rank, host, booted in ((0, "b", HOUR), (1, "a", 0), (3, "b", HOUR)):
+        write_below(tmp_path, rank=rank, host=host, booted=booted, start=2 * HOUR - booted)
+    trace = Trace.load(tmp_path)
+    assert trace.records["start"].tolist() == [HOUR] * 3
+    assert {int(r["rank"]): int(r["client"]) for r in trace.records} == {0: 0, 1: 1, 3: 0}
+    assert trace.meta["clocks"]["1"]["host"] == "a"
+    assert trace.meta["clocks"]["1"]["uncertainty_ns"] is None
+    assert "host" not in trace.meta
+    assert badge("measured", {"clocks": trace.meta["clocks"]}, 3).endswith("clocks not compared")
+
+
+def test_programs_on_one_host_have_one_clock(tmp_path):
+    for rank in range(2):
+        write_below(tmp_path, rank=rank, host="a", booted=0, start=rank)
+    assert "clocks" not in Trace.load(tmp_path).meta
