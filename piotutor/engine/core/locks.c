@@ -139,10 +139,16 @@ static void tell_lock(struct world *w, const struct range *range, enum op op, ns
     struct record *record = new_record(w, SERVER);
     if (record)
         *record = (struct record){
-            .start = start, .end = w->now, .offset = range->start,
+            .start = start, .end = larger(w->now, range->served), .offset = range->start,
             .length = range->end - range->start, .result = range->op, .rank = NOBODY,
             .client = range->client, .file = -1, .target = object_at(w, range->object)->target,
             .parent = -1, .layer = SERVER, .op = (uint8_t)op, .aux = (uint64_t)range->object};
+}
+
+/* When what a server says to a request is heard: it first has to come to it. */
+static ns answered(const struct world *w, const struct range *request)
+{
+    return larger(w->now, request->served) + seconds(w->machine.latency);
 }
 
 static void grant(struct world *w, struct object *object, number r)
@@ -155,7 +161,7 @@ static void grant(struct world *w, struct object *object, number r)
     object->grants++;
     w->grants++;
     tell_lock(w, range, LOCK, range->asked);
-    foresee(w, w->now + seconds(w->machine.latency), LOCK_GRANTED, r);
+    foresee(w, answered(w, range), LOCK_GRANTED, r);
 }
 
 struct request {
@@ -175,7 +181,7 @@ static number call_back(struct world *w, number other, const void *about)
     request->object->awaited++;
     request->object->callbacks++;
     w->callbacks++;
-    foresee(w, w->now + seconds(w->machine.latency), CALLBACK, other);
+    foresee(w, answered(w, request->range), CALLBACK, other);
     return 0;
 }
 
@@ -197,13 +203,7 @@ void request_arrives(struct world *w, number r)
 {
     struct range *range = range_at(w, r - 1);
     struct object *object = object_at(w, range->object);
-    ns done = occupy(&target_at(w, object->target)->locks, w->now, seconds(w->machine.lock_time));
-    if (done > w->now && range->state == WAITING) {
-        range->state = ARRIVED;
-        foresee(w, done, LOCK_ASKED, r);
-        return;
-    }
-    range->state = ARRIVED;
+    range->served = occupy(&target_at(w, object->target)->locks, w->now, seconds(w->machine.lock_time));
     tree_add(w, &object->locks, r);
     object->ranges++;
     APPEND(range, w, object->first_request, object->last_request, r);
@@ -234,7 +234,7 @@ void callback_arrives(struct world *w, number r)
 /* Locks are given back by a thread of the client's own, behind the ranks' next requests. */
 static ns way_back(const struct machine *m)
 {
-    return seconds(m->latency) + 2 * seconds(m->lock_time);
+    return seconds(m->latency) + 1;
 }
 
 /* Whether a client has something under way to what a lock is for; what it kept goes out first. */

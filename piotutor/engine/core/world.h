@@ -47,13 +47,13 @@ struct file {
 };
 
 /* A lock of a client on a range of an object, from its request on. */
-enum state { GONE, WAITING, ARRIVED, GRANTED, CALLED, GOING };
+enum state { GONE, WAITING, GRANTED, CALLED, GOING };
 
 struct range {
     int64_t start, end;
     int64_t reach; /* the largest end in the tree below it */
     int64_t wanted; /* where the request begins for which it was called back */
-    ns asked, called;
+    ns asked, served, called; /* served: when its server comes to the request */
     int32_t client, object;
     number left, right, next;
     number wish; /* that waits for it */
