@@ -27,6 +27,7 @@ from piotutor.kernels.base import Comm, SerialComm
 from piotutor.kernels.benchmark import Outcome, run_rank
 from piotutor.kernels.job import Job, read_job
 from piotutor.launch.away import arrive, sending
+from piotutor.launch.memory import zeroed
 from piotutor.launch.pingpong import compare
 from piotutor.trace import clocks
 from piotutor.trace.clocks import Clocks
@@ -172,7 +173,8 @@ def _world() -> Comm:
     import mpi4py
 
     mpi4py.rc.thread_level = "funneled"  # more would cost a lock in every call
-    from mpi4py import MPI
+    with zeroed():
+        from mpi4py import MPI
 
     world: Comm = MPI.COMM_WORLD
     return world

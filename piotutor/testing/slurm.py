@@ -5,7 +5,7 @@ It is made of Debian's packages slurmctld, slurmd and slurm-client::
     with Slurm.start(directory) as slurm:
         subprocess.run(["srun", "-N2", "-n4", "hostname"], env={**os.environ, **slurm.env})
 
-Nothing of it is left: its daemons stay our children and are ended by their numbers.
+Nothing of it is left: its daemons are ended by their numbers, whatever becomes of us.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -26,6 +25,8 @@ PROGRAMS = ("slurmctld", "slurmd", "slurmstepd", "srun", "sbatch", "squeue", "sc
 PLACES = "/usr/sbin:/sbin"
 PATIENCE = 20.0
 """Seconds for its nodes to come up, and for its daemons to end."""
+# Its shell ends a daemon, by its number, when our end of the pipe is closed: also if we are killed.
+_WHILE_WE_LIVE = '"$0" "$@" </dev/null & read -r _; kill $! 2>/dev/null; wait'
 _CONFIGURATION = """\
 ClusterName=piotutor
 SlurmctldHost=localhost(127.0.0.1)
@@ -81,7 +82,13 @@ class Slurm:
     def why_not() -> str:
         """Say what of it isn't installed; empty where all is."""
         missing = [name for name in PROGRAMS if not _path(name)]
-        return f"no {missing[0]} (Debian: slurmctld slurmd slurm-client)" if missing else ""
+        if missing:
+            return f"no {missing[0]} (Debian: slurmctld slurmd slurm-client)"
+        try:
+            socket.getaddrinfo("127.0.0.1", 1, socket.AF_INET, flags=socket.AI_ADDRCONFIG)
+        except OSError:
+            return "Slurm takes no address where there is loopback alone"
+        return ""
 
     @classmethod
     @contextmanager
@@ -140,9 +147,9 @@ class Slurm:
         """Start one of its daemons, to be ended with it."""
         with (self.directory / f"{name}.err").open("ab") as log:
             process = subprocess.Popen(
-                [_path(name) or name, *arguments],
+                ["sh", "-c", _WHILE_WE_LIVE, _path(name) or name, *arguments],
                 env={**_clean_environment(), **self.env},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=self.directory,
@@ -156,13 +163,10 @@ class Slurm:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a daemon by its number."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(PATIENCE / 2)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """End a daemon, and wait until it is gone."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(PATIENCE)
 
 
 def _path(name: str) -> str | None:
