@@ -11,7 +11,8 @@ round is 8,192 transfers: so many records are reserved at once, so each round pa
 ``wall`` is what a clock on the wall says, ``CPU`` what the program itself used: on a busy machine
 only that means something, but what strace does in a process of its own isn't in it.
 
-The tools: piotutor's interposer; ``strace -f -ff --seccomp-bpf -ttt -T -y -s0``; dftracer, of
+The tools: piotutor's interposer; the same recording nothing, while it takes other files than this
+one to a Ceph; ``strace -f -ff --seccomp-bpf -ttt -T -y -s0``; dftracer, of
 which DFTRACER names a Python that has it (PyPI); Darshan with its DXT, of which DARSHAN names the
 library (built with ``--enable-dxt-mod``; ``--without-mpi``, but for ``--mpicc``). Those that aren't
 there are left out.
@@ -30,7 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from piotutor.capture.preload import environment, library
+from piotutor.capture.preload import environment, library, loading
 from piotutor.trace.interest import Interest
 
 SOURCE = Path(__file__).with_suffix(".c")
@@ -54,6 +55,10 @@ def alone(_: Path) -> tuple[dict[str, str], list[str]]:
 
 def piotutor(out: Path) -> tuple[dict[str, str], list[str]]:
     return environment(out, Interest(), 1 << 30, {}), []
+
+
+def routing(out: Path) -> tuple[dict[str, str], list[str]]:
+    return {**loading(out, {}), "PIOTUTOR_ROUTE_PREFIX": "/nowhere/else"}, []
 
 
 def strace(out: Path) -> tuple[dict[str, str], list[str]]:
@@ -92,6 +97,7 @@ def tools() -> list[Tool]:
     found = [Tool("alone", alone)]
     if library():
         found.append(Tool("piotutor", piotutor))
+        found.append(Tool("piotutor, routing other files", routing))
     if os.environ.get("DARSHAN"):
         found.append(Tool("Darshan DXT", darshan))
     if os.environ.get("DFTRACER"):
