@@ -165,6 +165,7 @@ def test_the_systems_need_nothing_special(tmp_path, monkeypatch):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
     monkeypatch.setattr(binaries, "_loadable", lambda name: True)
     found = binaries.find({})
     assert found.programs["ceph-osd"] == str(tmp_path / "ceph-osd")
