@@ -65,6 +65,17 @@ def test_every_byte_and_each_server(state):
     assert run.trace.meta["map"]["files"]
 
 
+def test_what_is_read_back_is_compared_unasked(capsys):
+    """Neither -R nor -W is given: every byte is looked at all the same, since no file stays."""
+    line = ["run", "-a", "MPIIO", "-c", "-n", "4", "-t", "64k", "-b", "1m", "--storage", FOUR]
+    assert cli.main([*line, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["verified_bytes"] == 4 * 2**20
+    assert len(result["targets"]) == 4
+    alone = runner.run_sync("-a POSIX -n 1 -t 64k -b 256k -w", storage=FOUR)
+    assert alone.result["verified_bytes"] == 0
+
+
 def test_collective_buffering_on_one_and_on_all_servers():
     """Two aggregators write whole file domains: the same bytes reach the servers in fewer calls."""
     line = "-a MPIIO -c -n 4 -t 16k -b 16k -s 16 -w -r -R --hints romio_cb_write=enable"
