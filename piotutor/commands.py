@@ -171,7 +171,7 @@ def _write(command: Command, run_dir: Path, home: Storage, about: dict[str, Any]
     if command.ranks:
         about["ranks"] = command.ranks
     else:
-        about["mpi"] = ""  # whose, only the program knows
+        about |= {"mpi": "", "launcher": ""}  # whose, only the program knows
     rundir.write_json(run_dir / "environment.json", about)
 
 

@@ -72,6 +72,7 @@ class Guard:
         os.set_blocking(self.wake, False)
         self.said: dict[str, str] = {}
         self.io: dict[str, int] = {}
+        self.elsewhere = bool(orders.cancel)  # what ranks move isn't counted in our children
         self.unfinished = self.uncancelled = self.unrelayed = ""
 
     def run(self) -> str:
@@ -152,7 +153,7 @@ class Guard:
                 self.unrelayed = relay.finish()
             processes.end(self.run_dir)  # all that is left, the sampler too
             copier.join(processes.PATIENCE)
-            self.io = self.io or procio.moved(before)
+            self.io = {} if self.elsewhere else self.io or procio.moved(before)
             if sampler is not None:
                 sampler.wait(processes.PATIENCE)
         return ranks.wait()
