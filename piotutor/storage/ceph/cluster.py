@@ -15,18 +15,18 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from piotutor.storage.ceph import POOL
 from piotutor.storage.ceph.binaries import Binaries
 from piotutor.storage.ceph.config import Config
 from piotutor.storage.ceph.monitor import CephError, Monitor
 from piotutor.storage.ceph.reach import MDS, Reach
 
 FILE_SYSTEM = "piotutor"
-DATA = "cephfs_data"
 FIRST = "cephfs_first"
 META = "cephfs_meta"
 PLACEMENT_GROUPS = 64
@@ -38,8 +38,6 @@ ATTEMPTS = 3
 PAUSE = 0.02
 SECONDS = 45.0
 """A start that takes longer than this has failed."""
-
-Prefixes = Mapping[str, Sequence[str]]
 
 
 def free_port(address: str) -> int:
@@ -54,9 +52,7 @@ class TakenError(CephError):
 
 
 @contextmanager
-def started(
-    config: Config, binaries: Binaries, prefixes: Prefixes | None = None
-) -> Iterator[Cluster]:
+def started(config: Config, binaries: Binaries) -> Iterator[Cluster]:
     """Start a Ceph on a free port, and end it, with its directory.
 
     Raises
@@ -66,7 +62,7 @@ def started(
     """
     for attempt in range(ATTEMPTS):
         config.directory.mkdir(mode=0o700)
-        cluster = Cluster(replace(config, port=free_port(config.monitor)), binaries, prefixes)
+        cluster = Cluster(replace(config, port=free_port(config.monitor)), binaries)
         try:
             try:
                 cluster.start()
@@ -90,20 +86,12 @@ class Cluster:
         How it is made up.
     binaries : Binaries
         Its programs and libraries.
-    prefixes : mapping
-        Words before a daemon's own, by its name (``osd.0``), such as a namespace to enter.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        binaries: Binaries,
-        prefixes: Prefixes | None = None,
-    ) -> None:
+    def __init__(self, config: Config, binaries: Binaries) -> None:
         self.config = config
         self.binaries = binaries
         self.reach = Reach(config.directory, config.osds, binaries)
-        self.prefixes = prefixes or {}
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._making: list[subprocess.Popen[bytes]] = []
         self._deadline = 0.0
@@ -134,16 +122,17 @@ class Cluster:
             self._make_pools(monitor)
             self._wait(lambda: _osds_up(monitor) > config.osds, "the OSDs")
             if config.code:
-                monitor.ask("osd pool set", pool=DATA, var="allow_ec_overwrites", val="true")
-            monitor.ask("fs add_data_pool", fs_name=FILE_SYSTEM, pool=DATA)
+                monitor.ask("osd pool set", pool=POOL, var="allow_ec_overwrites", val="true")
+            monitor.ask("fs add_data_pool", fs_name=FILE_SYSTEM, pool=POOL)
             self._wait(lambda: _active(monitor), "the metadata server")
         self._warm_up()
 
     def stop(self) -> None:
         """End everything at once: nothing of it is kept."""
-        for process in (*self._making, *self.daemons.values()):
-            if process.poll() is None:
-                process.kill()
+        processes = (*self._making, *self.daemons.values())
+        for process in processes:
+            process.kill()
+        for process in processes:
             process.wait()
 
     def dead(self) -> str:
@@ -174,8 +163,7 @@ class Cluster:
 
     def _wait_stores(self) -> None:
         for number, process in enumerate(self._making):
-            if process.wait():
-                raise CephError(f"osd.{number} got no store: {self._said(f'osd.{number}')}")
+            self._end(process, f"osd.{number}")
 
     def _start_monitor(self) -> None:
         config, place = self.config, self.config.directory
@@ -205,7 +193,7 @@ class Cluster:
         )
         for pool in (META, FIRST):
             monitor.ask("osd pool create", pool=pool, pg_num=8, rule="metadata")
-        monitor.ask("osd pool create", pool=DATA, pg_num=PLACEMENT_GROUPS, **self._code(monitor))
+        monitor.ask("osd pool create", pool=POOL, pg_num=PLACEMENT_GROUPS, **self._code(monitor))
         monitor.ask("fs new", fs_name=FILE_SYSTEM, metadata=META, data=FIRST)
 
     def _code(self, monitor: Monitor) -> dict[str, str]:
@@ -223,28 +211,45 @@ class Cluster:
         with self.reach.client() as client:
             client.write("/warm-up", b"warm")
             client.make_directory("/warm")
-            client.set_attribute("/warm", "ceph.dir.layout.pool", DATA)
+            client.set_attribute("/warm", "ceph.dir.layout.pool", POOL)
             client.write("/warm/up", b"warm")
 
     def _wait(self, ready: Callable[[], bool], what: str) -> None:
         while not ready():
             dead = self.dead()
             if dead:
-                raise TakenError(dead) if TAKEN in self._said("mon.a") else CephError(dead)
+                raise self._taken() or CephError(dead)
             if time.monotonic() > self._deadline:
                 raise CephError(f"Ceph didn't start in time: waited for {what}")
             time.sleep(PAUSE)
+
+    def _taken(self) -> TakenError | None:
+        """Return that somebody else took the monitor's port, if that is what it said."""
+        for path in self.config.directory.glob("mon.a.[ol]*"):
+            if TAKEN in path.read_text(errors="replace"):
+                return TakenError(f"port {self.config.port} of {self.config.monitor} is taken")
+        return None
 
     def _start(self, program: str, name: str) -> None:
         self.daemons[name] = self._popen(program, "-f", "-i", name.split(".")[1], to=name)
 
     def _run(self, program: str, *words: str) -> None:
-        if self._popen(program, *words).wait():
-            raise CephError(f"{program} failed: {self._said(program)}")
+        self._end(self._popen(program, *words), program)
+
+    def _end(self, process: subprocess.Popen[bytes], name: str) -> None:
+        """Wait for a program that has something to make."""
+        try:
+            code = process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise CephError(f"Ceph didn't start in time: waited for {name}") from None
+        if code:
+            raise CephError(f"{name} failed (exit code {code}): {self._said(name)}")
 
     def _popen(self, program: str, *words: str, to: str = "") -> subprocess.Popen[bytes]:
         """Start a program on this configuration, its output in a file of its name."""
-        argv = [*self.prefixes.get(to, ()), self.binaries.programs[program], *words]
+        argv = [self.binaries.programs[program], *words]
         if program != "monmaptool":
             argv += ["-c", str(self.config.path)]
         with (self.config.directory / f"{to or program}.out").open("ab") as output:
