@@ -167,7 +167,7 @@ def need_here(orders: Orders, home: Storage) -> None:
     if orders.service and not here:
         raise UsageError(
             f"storage {home.name} is for ranks on this machine: start them here (--launcher "
-            "local), or on hosts that are named, with the storage's address=..."
+            "local), or say where others reach its servers (the storage's address=...)"
         )
 
 

@@ -24,6 +24,7 @@ from piotutor.launch import processes
 from piotutor.launch.local import Local, Ranks
 from piotutor.launch.orders import Orders
 from piotutor.storage.options import at_least, option, settle
+from piotutor.trace import clocks
 from piotutor.workload import Workload
 
 SCRIPT, BODY = "batch.sh", "batch-ranks.sh"
@@ -214,8 +215,8 @@ class Batch(ABC):
         """Return the command line that starts the ranks inside of an allocation; pure."""
 
     def env(self) -> dict[str, str]:
-        """Return the variables that the ranks need."""
-        return self.local.env()
+        """Return the variables that the ranks need, on nodes with clocks of their own."""
+        return {**self.local.env(), clocks.ASKED: "1"}
 
     def adapt(self, orders: Orders, ranks: Ranks) -> Orders:
         """Have a job submitted, or the ranks cancelled at the end; watch nothing on this host.
@@ -243,7 +244,7 @@ class Batch(ABC):
             argv=argv,
             cancel=[*program, "cancel", str(run_dir)],
             pools=[],
-            temporary="",
+            temporary=orders.temporary if orders.service else "",
             sampler=[],
             block={},
             watched=False,

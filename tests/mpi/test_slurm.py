@@ -6,11 +6,12 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from piotutor import Workload, rundir, runner
+from piotutor import Workload, rundir, runner, storage
 from piotutor.errors import RunError, UsageError
 from piotutor.testing.slurm import Slurm
 
@@ -228,7 +229,27 @@ def test_trace_of_any_program(slurm, tmp_path):
     assert run.result["layers"]["posix"]["write"] == {"operations": 2, "bytes": 200}
 
 
-def test_a_storage_of_this_machine_is_refused(slurm):
-    problem = "storage ceph is for ranks on this machine|Ceph"
-    with pytest.raises(UsageError, match=problem):
-        runner.run_sync(COLLECTIVE, launcher="slurm", storage="ceph:osds=2", **SINGLE)
+@pytest.fixture
+def ceph():
+    """Skip where no Ceph can be started."""
+    try:
+        storage.parse("ceph").need()
+    except UsageError as why:
+        pytest.skip(str(why))
+
+
+def test_servers_on_the_loopback_are_not_for_other_nodes(slurm, ceph):
+    with pytest.raises(UsageError, match="storage ceph is for ranks on this machine"):
+        runner.run_sync(COLLECTIVE, launcher="slurm", storage="ceph", **SINGLE)
+
+
+@pytest.mark.parametrize("where", ["submitted", "allocation"])
+def test_ranks_under_slurm_share_a_file_on_servers(request, slurm, ceph, where):
+    """The nodes' address is that of this machine: both are on it."""
+    if where == "allocation":
+        request.getfixturevalue("allocation")
+    servers = "ceph:osds=4,stripe_unit=64k,stripe_count=4,address=127.0.0.1"
+    work = replace(COLLECTIVE, block_size=1 << 18, transfer_size=1 << 16)
+    run = runner.run_sync(work, launcher="slurm", storage=servers, timeout=100)
+    assert run.result["verified_bytes"] == work.total_bytes
+    assert [one["write_bytes"] for one in run.result["targets"]] == [work.total_bytes // 4] * 4
