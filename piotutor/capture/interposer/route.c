@@ -186,6 +186,8 @@ static void at_quick(void)
 static void at_exit(int status, void *unused)
 {
     (void)unused;
+    if (getpid() == owner)
+        route_flush_streams();
     if (!unmount(0))
         syscall(SYS_exit_group, status ? status : 1);
 }

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 
 /* ------------------------------------------------------------------------- what is routed */
 
@@ -198,6 +199,10 @@ ssize_t route_flistxattr(int fd, char *list, size_t size);
 int route_removexattr(const char *path, const char *name);
 int route_lremovexattr(const char *path, const char *name);
 int route_fremovexattr(int fd, const char *name);
+
+FILE *route_fopen(const char *path, int flags, const char *mode); /* flags as open takes them */
+FILE *route_fdopen(int fd, int flags, const char *mode);
+void route_flush_streams(void);
 
 int route_aio(struct aiocb *request, int operation); /* LIO_READ, LIO_WRITE; else a sync */
 int route_any(struct aiocb *const list[], int n);     /* whether one of them is routed */

@@ -205,6 +205,7 @@ static int flags_of(const char *mode)
     int flags = more ? O_RDWR : *mode == 'r' ? O_RDONLY : O_WRONLY;
     if (*mode != 'r')
         flags |= O_CREAT | (*mode == 'a' ? O_APPEND : O_TRUNC);
+    flags |= (strchr(mode, 'x') ? O_EXCL : 0) | (strchr(mode, 'e') ? O_CLOEXEC : 0);
     return flags;
 }
 
@@ -227,24 +228,19 @@ static FILE *opened(struct call *call, FILE *file, const char *path, const char 
     return file;
 }
 
-static FILE *no_stream(void) /* libc's own calls behind it can't be routed */
-{
-    errno = EOPNOTSUPP;
-    return NULL;
-}
-
-UNDER(FILE *, fopen, (const char *path, const char *mode), (path, mode), routed_path(path),
-      no_stream())
+REAL(FILE *, fopen, (const char *, const char *))
 
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
+    if (routed_path(path))
+        return route_fopen(path, flags_of(mode), mode);
     struct call call = call_begin();
-    FILE *file = under_fopen(path, mode);
+    FILE *file = real_fopen()(path, mode);
     return opened(&call, file, path, mode, CALL_fopen);
 }
 
 UNDER(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file),
-      routed_path(path), no_stream())
+      routed_path(path), (route_refuse(EOPNOTSUPP), NULL))
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
 {
@@ -260,12 +256,8 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *file)
     return opened(&call, result, path, mode, CALL_freopen);
 }
 
-UNDER(FILE *, fdopen, (int fd, const char *mode), (fd, mode), routed(fd), no_stream())
-
-EXPORT FILE *fdopen(int fd, const char *mode)
-{
-    return under_fdopen(fd, mode);
-}
+PASS(FILE *, fdopen, (int fd, const char *mode), (fd, mode), routed(fd),
+     route_fdopen(fd, flags_of(mode), mode))
 
 EXPORT FILE *fopen64(const char *, const char *) __attribute__((alias("fopen")));
 EXPORT FILE *freopen64(const char *, const char *, FILE *) __attribute__((alias("freopen")));

@@ -300,13 +300,34 @@ static void directories(void)
     CHECK(!unlink("dir/one") && !unlink("dir/two") && !rmdir("dir"));
 }
 
+static void streams(void)
+{
+    char line[64];
+    FILE *f = fopen("stream", "w");
+    CHECK(f && fputs("first\nsecond\n", f) >= 0 && fprintf(f, "%d", 3) == 1 && ftell(f) == 14);
+    CHECK(!fseek(f, 1, SEEK_SET) && fputc('I', f) == 'I' && !fclose(f));
+    CHECK(holds("stream", "fIrst\nsecond\n3"));
+    NULL_OF(fopen("none", "r"), ENOENT);
+    NULL_OF(fopen("stream", "wx"), EEXIST);
+    f = fopen64("stream", "a+");
+    CHECK(f && fwrite("end", 1, 3, f) == 3 && !fflush(f) && holds("stream", "fIrst\nsecond\n3end"));
+    rewind(f);
+    CHECK(fgets(line, 64, f) && !strcmp(line, "fIrst\n") && fread(line, 1, 64, f) == 11 && feof(f));
+    CHECK(!fclose(f));
+    int fd = open("stream", O_RDWR), other = dup(fd);
+    f = fdopen(other, "r+");
+    CHECK(f && !fseeko(f, 6, SEEK_SET) && fwrite("S", 1, 1, f) == 1 && !fclose(f));
+    FAILS(close(other), EBADF);
+    CHECK(holds("stream", "fIrst\nSecond\n3end") && lseek(fd, 0, SEEK_CUR) == 7 && !close(fd));
+    fd = open("stream", O_RDONLY);
+    NULL_OF(fdopen(fd, "w"), EINVAL);
+    close(fd);
+}
+
 static void refused(void)
 {
     char path[32];
     int fd = made("r");
-    NULL_OF(fopen("r", "r"), EOPNOTSUPP);
-    NULL_OF(fopen64("new", "w"), EOPNOTSUPP);
-    NULL_OF(fdopen(fd, "r+"), EOPNOTSUPP);
     NULL_OF(freopen("r", "r", stdin), EOPNOTSUPP);
     FAILS(scandir(".", NULL, NULL, NULL), EOPNOTSUPP);
     FAILS(scandir64(".", NULL, NULL, NULL), EOPNOTSUPP);
@@ -473,7 +494,9 @@ static void end(const char *way)
         execl("/bin/sh", "sh", "-c", "exit 3", NULL);
     if (!strcmp(way, "close") && close(fd) == -1 && errno == EDQUOT)
         exit(3);
-    if (!strcmp(way, "exit"))
+    if (!strcmp(way, "unflushed"))
+        fputs("and the rest", fopen("late", "w"));
+    if (!strcmp(way, "exit") || !strcmp(way, "unflushed"))
         exit(3);
 }
 
@@ -482,7 +505,7 @@ static const struct {
     void (*tries)(void);
 } parts[] = {{"opening", opening}, {"transfers", transfers}, {"copies", copies},
              {"asynchronous", asynchronous}, {"sizes", sizes}, {"attributes", attributes},
-             {"names", names}, {"directories", directories}, {"refused", refused}, {"descriptors", descriptors},
+             {"names", names}, {"directories", directories}, {"streams", streams}, {"refused", refused}, {"descriptors", descriptors},
              {"locks", locks}, {"forks", forks}, {"executes", executes}, {"threads", threads}};
 
 int main(int count, char **words)
