@@ -226,6 +226,7 @@ def _dealt(trace: Trace, maps: list[StripeMap], word: str) -> TargetWork | None:
     if layer is None or not known:
         return None
     targets = np.unique(np.concatenate([one.target for one in numbered])).astype(np.int64)
+    rows = {file: np.searchsorted(targets, one.target) for file, one in known.items()}
 
     def parts(op: str | None) -> Iterator[Part]:
         mask = trace.where(layer=layer, op=_ops(op), without=Flag.PART)
@@ -234,18 +235,18 @@ def _dealt(trace: Trace, maps: list[StripeMap], word: str) -> TargetWork | None:
             for file, one in known.items():
                 some = columns[0] == file
                 mine = columns[1:] if some.all() else [column[some] for column in columns[1:]]
-                yield _deal(mine, one, targets)
+                yield _deal(mine, one, rows[file])
 
     return TargetWork(targets, word, DEALT, 0, parts)
 
 
-def _deal(columns: Sequence[np.ndarray], one: StripeMap, targets: np.ndarray) -> Part:
+def _deal(columns: Sequence[np.ndarray], one: StripeMap, rows: np.ndarray) -> Part:
     start, end, offset, result = columns
     length = np.clip(one.size - offset, 0, np.maximum(result, 0))
     pieces = layouts.place(one.layout, offset, length)
     uncut = np.array_equal(pieces.source, np.arange(len(offset)))
     at = offset if uncut else one.layout.get(pieces.object, pieces.object_offset)
-    row = np.searchsorted(targets, one.target_at(at))
+    row = rows[one.extent_at(at)]
     start, end = start[pieces.source], end[pieces.source]
     return Part(row, start, end, pieces.length, np.ones(len(row), np.int64), np.full(len(row), -1))
 

@@ -7,7 +7,7 @@ a layout that a file system's own tool reported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -129,7 +129,26 @@ class StripeMap:
         wanted = np.atleast_1d(np.asarray(offset, np.int64))
         if wanted.size and (wanted.min() < 0 or wanted.max() >= self.size):
             raise UsageError(f"offset: the map has bytes from 0 to {self.size - 1}")
-        return np.asarray(self.target[np.searchsorted(self.offset, wanted, side="right") - 1])
+        return np.asarray(self.target[self.extent_at(wanted)])
+
+    def extent_at(self, offset: Ints) -> Ints:
+        """Return the index of the extent that holds each byte, all of which the map has."""
+        if self._even:
+            return offset // int(self.length[0])
+        return np.searchsorted(self.offset, offset, side="right") - 1
+
+    @cached_property
+    def _even(self) -> bool:
+        """Say whether all extents but the last are of one length: then none is searched for."""
+        if not len(self.offset):
+            return False
+        return np.array_equal(np.arange(len(self.offset)) * int(self.length[0]), self.offset)
+
+    @cached_property
+    def cut(self) -> StripeMap:
+        """The same map, its extents cut where the layout's units end: an extent for each stripe."""
+        stripes = self.stripes
+        return replace(self, offset=stripes.offset, length=stripes.length, target=stripes.target)
 
     @cached_property
     def stripes(self) -> Stripes:

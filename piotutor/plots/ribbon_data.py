@@ -153,7 +153,7 @@ def _writers(
         names = ("offset", "length", "rank", "end")
         for offset, length, rank, end in trace.blocks(mask, *names):
             ranks.update(few(rank).tolist())
-            stripe, source = _touched(offsets, offset, length)
+            stripe, source = _touched(found.cut, offset, length)
             np.minimum.at(low, stripe, rank[source])
             np.maximum.at(high, stripe, rank[source])
             np.minimum.at(first, stripe, end[source])
@@ -162,11 +162,12 @@ def _writers(
 
 
 def _touched(
-    offsets: np.ndarray, offset: np.ndarray, length: np.ndarray
+    found: StripeMap, offset: np.ndarray, length: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each stripe that each extent touches, and the extent's index."""
-    first = np.searchsorted(offsets, offset, side="right") - 1
-    last = np.searchsorted(offsets, offset + np.maximum(length, 1) - 1, side="right") - 1
+    last_byte = max(found.size - 1, 0)
+    first = found.extent_at(np.minimum(offset, last_byte))
+    last = found.extent_at(np.minimum(offset + np.maximum(length, 1) - 1, last_byte))
     if (first == last).all():
         return first, np.arange(len(first))
     count = last - first + 1
