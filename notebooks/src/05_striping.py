@@ -274,7 +274,7 @@ lesson.shares("four", "wide", "pair")
 #
 # </details><br>
 #
-# Stripe unit 65,536, stripe count 4, as in the first run. In which object of the file lies byte 12,000,000, and at which offset in this object? The check also asks the file system's own map of your run.
+# Stripe unit 65,536, stripe count 4, as in the first run. In which object of the file lies byte 12,000,000, and at which offset in this object? The check also asks the file system's own map of the run `four`.
 #
 # <details><summary>Hint 1</summary>
 #

@@ -44,7 +44,7 @@ def test_the_right_place_is_right_and_the_servers_agree(state):
     assert len(alone.points) == 2
     asked = check("05.place", RIGHT, kept("four"))
     assert asked.status is Status.RIGHT
-    assert "own map of your run has it on OSD" in told(asked)
+    assert "own map of the run `four` has it on OSD" in told(asked)
     assert check("05.place", RIGHT, kept("two")) == alone
 
 

@@ -250,7 +250,7 @@ def _asked(lesson: Any, object_: int) -> Iterator[Point]:
     if not maps or maps[0].size <= BYTE:
         return
     here, first = maps[0].target_at([BYTE, object_ * UNIT])
-    text = f"The file system's own map of your run has it on {maps[0].word} {here}"
+    text = f"The file system's own map of the run `four` has it on {maps[0].word} {here}"
     yield Point(
         bool(here == first), f"{text}; stripe {object_}, with which the object begins, too."
     )
