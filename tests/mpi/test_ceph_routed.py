@@ -76,8 +76,15 @@ class Site:
 
     def written(self):
         """Return the bytes that each OSD has been given so far."""
+        return self._counted("op_w_in_bytes")
+
+    def read(self):
+        """Return the bytes that each OSD has given so far."""
+        return self._counted("op_r_out_bytes")
+
+    def _counted(self, name):
         osds = range(self.reach.osds)
-        return [self.reach.counters(f"osd.{n}", "osd")["op_w_in_bytes"] for n in osds]
+        return [self.reach.counters(f"osd.{n}", "osd")[name] for n in osds]
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +177,26 @@ def test_no_place_for_locks_is_said_by_romio(site, mpi_cache, eventually):
     assert "No locks available" in errors
     eventually(lambda: not site.sessions())  # the ranks were killed
     assert site.run(["rm", "sieved"])[0] == 0
+
+
+@pytest.mark.parametrize(("forgets", "asked"), [(False, 0), (True, 1 << 20)])
+def test_what_is_let_go_is_read_from_the_servers(site, forgets, asked):
+    script = f"""if True:
+        import os
+        from piotutor.capture.residency import let_go
+        layout = b"stripe_unit=65536 stripe_count=4 object_size=1048576 pool=cephfs_data"
+        file = os.open("mine", os.O_CREAT | os.O_EXCL | os.O_RDWR)
+        os.setxattr(file, "ceph.file.layout", layout)
+        data = os.urandom(1 << 20)
+        os.pwrite(file, data, 0)
+        if {forgets}:
+            assert let_go("mine").verified
+        assert os.pread(file, 1 << 20, 0) == data
+        os.unlink("mine")
+    """
+    before = sum(site.read())
+    assert site.run([sys.executable, "-c", script]) == (0, "", "")
+    assert sum(site.read()) - before == asked
 
 
 def test_a_killed_writer_leaves_what_it_synced(site):
