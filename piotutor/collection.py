@@ -11,6 +11,7 @@ from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.kernels.hints import compare
 from piotutor.launch import service, shared
+from piotutor.launch.batch import REFUSED
 from piotutor.results import Run, read_errors, read_output, recorded
 from piotutor.storage import seen
 from piotutor.storage.striping import stripe_size
@@ -130,6 +131,8 @@ def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> s
         return str(Mismatch(**mismatches[0])) if mismatches else ""
     if ended["reason"]:
         return str(ended["reason"])
+    if (directory / REFUSED).exists():
+        return (directory / REFUSED).read_text()
     errors = read_errors(directory)
     if errors:
         first = errors[0]

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from piotutor import launch
 from piotutor.errors import PiotutorError
-from piotutor.launch.batch import CANCELLED, CODE, OUTPUT, Batch, Said, Told
+from piotutor.launch.batch import CANCELLED, CODE, OUTPUT, REFUSED, Batch, Said, Told
 
 STATE, JOB = "batch-state.json", "batch-job"
 LOOK = 0.1
@@ -77,7 +77,9 @@ class Submission:
         done = _run(self.told.submit, ANSWER)
         job = self.system.id_of(done.stdout)
         if done.returncode or not job:
-            raise SubmitError(f"{self.system.title} didn't take the job: {_last(done)}")
+            why = f"{self.system.title} didn't take the job: {_last(done)}"
+            (self.run_dir / REFUSED).write_text(why)
+            raise SubmitError(why)
         part = self.run_dir / f"{JOB}.part"
         part.write_text(job)
         part.replace(self.run_dir / JOB)
