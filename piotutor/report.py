@@ -38,7 +38,8 @@ table { border-collapse: collapse; margin: 1rem 0; }
 caption { text-align: left; font-weight: bold; padding: .3rem 0; }
 th, td { padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ccc; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-table.names td { text-align: left; overflow-wrap: anywhere; }
+table.names th, table.names td { text-align: left; overflow-wrap: anywhere; }
+table.names td:first-child { overflow-wrap: normal; }
 img { max-width: 100%; } figure { margin: 1.5rem 0; break-inside: avoid; }
 code, pre { background: #f2f2f2; padding: .1rem .3rem; white-space: pre-wrap; }
 .badge { background: #4d4d4d; color: white; padding: .2rem .6rem; border-radius: .4rem; }
