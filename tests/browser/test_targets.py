@@ -78,9 +78,9 @@ def test_the_ribbon_folds_by_keyboard_and_every_stripe_says_where_it_is(lab, job
     ribbon.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    said = page.locator(".pio-said").inner_text()
-    assert said.startswith("stripe 1 = bytes 64-128 KiB → object 1, offset 0, OSD ")
-    assert said.endswith("by rank 0")
+    line = "stripe 1 = bytes 64-128 KiB → object 1, offset 0, OSD "
+    page.wait_for_selector(f".pio-said:has-text('{line}')", timeout=SECONDS)
+    assert page.locator(".pio-said").inner_text().endswith("by rank 0")
     before = changed(page, 1, before)
     page.get_by_label("how far the ribbon is folded").focus()
     page.keyboard.press("Home")
