@@ -108,7 +108,8 @@ def tank_data(trace: Trace, *, steps: int = _STEPS) -> TankData:
     began, called = trace.span(calls) or (int(trace.records["start"][:1].sum()),) * 2
     device = _device(trace, began)
     files = _files(trace, began)
-    sampled = max(began, (trace.span(trace.where(op=Op.SAMPLE)) or (0, 0))[1])
+    looks = trace.where(op=Op.SAMPLE) & ~trace.where(layer=Layer.SERVER)
+    sampled = max(began, (trace.span(looks) or (0, 0))[1])
     span = max(min(sampled, _clean(files[2], began, sampled)), called, began) - began + 1
     written = _moved(trace, Op.WRITE, began, span, steps)
     return TankData(

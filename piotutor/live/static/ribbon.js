@@ -175,9 +175,14 @@ class Ribbon {
     const { style, meta, columns } = this;
     const step = Math.max(1, Math.ceil(columns.number.length / 8));
     const wide = area.w / meta.cells;
+    let free = 0;
     for (let place = 0; place < columns.number.length; place += step) {
       const at = columns.begin[place];
-      words(ctx, at ? bytes(at).replace(" bytes", "") : "offset 0", area.x + columns.cell[place] * wide, area.y - style.font * 0.8, style, { size: 0.85 });
+      const x = area.x + columns.cell[place] * wide;
+      if (x < free) continue;
+      const text = at ? bytes(at).replace(" bytes", "") : "offset 0";
+      words(ctx, text, x, area.y - style.font * 0.8, style, { size: 0.85 });
+      free = x + ctx.measureText(text).width + style.font * 0.5;
     }
     if (!meta.hidden) return;
     const gap = columns.cell.findIndex((cell, place) => place && cell > columns.cell[place - 1] + 1);

@@ -117,7 +117,7 @@ class TargetStrips {
     this.totals.forEach((sum, row) => {
       if (tall > style.font) this.label(ctx, this.amount(kind, sum), box.x + (sum / most) * room + 5, box.y + row * tall + tall * 0.48);
     });
-    words(ctx, `${kind} in all; dashed: the even share`, box.x, box.y - style.font * 1.1, style, { size: 0.92 });
+    words(ctx, "in all, dashed: even share", box.x, box.y - style.font * 1.1, style, { size: 0.92 });
   }
   evenLine(ctx, box, x) {
     ctx.strokeStyle = this.style.ink;
