@@ -225,7 +225,7 @@ def test_two_mpis_in_one_job(mpi, tmp_path):
     lonely.write_text('#!/bin/sh\nshift 2\n"$@" &\n"$@"\ncode=$?\nwait\nexit $code\n')
     lonely.chmod(0o755)
     launcher = Local(mpiexec=str(lonely), family=mpi.family)
-    with pytest.raises(UsageError, match="MPI sees 1 of 2 ranks: .*--launcher slurm:mpi="):
+    with pytest.raises(UsageError, match=r"MPI sees 1 of 2 ranks: .*--launcher slurm:mpi="):
         runner.run_sync(Workload(num_tasks=2, **SMALL), launcher=launcher, sample=False)
 
 
