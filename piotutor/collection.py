@@ -46,7 +46,7 @@ def collect(directory: Path) -> Run:
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
     result = {
-        "provenance": "measured",
+        "provenance": trace.provenance,
         "status": status,
         "environment": worker.get("environment", {}) | environment,
         "phases": [phase.to_dict() for phase in metrics.phases(trace)],

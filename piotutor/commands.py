@@ -85,7 +85,7 @@ def place(command: Command, state: Path, run_dir: Path, options: Options) -> Dat
     """
     home = options.home
     if not home.routed and not any(PLACE in word for word in command.argv):
-        if str(home) != home.name:
+        if str(home) != home.name and not home.interposed:
             raise UsageError(
                 f"storage {home} lays out new files: say where, {PLACE} in the command"
             )
@@ -123,7 +123,7 @@ def orders(
     whole = command.ranks is None
     interest = Interest.of(command.prefixes, [run_dir])
     captured = choice.prepare(
-        options.capture, run_dir, interest, room, whole=whole, routed=home.routed
+        options.capture, run_dir, interest, room, whole=whole, routed=home.interposed
     )
     about = home.prepare(mine) if mine else {}
     _write(command, run_dir, home, preparation.environment(home, launcher, captured) | about)

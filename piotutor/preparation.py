@@ -126,7 +126,7 @@ def orders(
     home, tasks = options.home.at(Path(data.files[0]).parent), workload.num_tasks
     room = limits.trace_bytes(run_dir, 2 * tasks)  # each rank's own file, and one from below
     interest = Interest.of(data.files, [run_dir])
-    captured = choice.prepare(options.capture, run_dir, interest, room, routed=home.routed)
+    captured = choice.prepare(options.capture, run_dir, interest, room, routed=home.interposed)
     job = run_dir / "job.json"
     rundir.write_json(job, _job(workload, data, run_dir, room, options))
     told = home.prepare(Path(data.private)) if data.private else {}

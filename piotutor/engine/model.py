@@ -62,10 +62,10 @@ def model(
     todo, counts = operations(workload)
     room = min(len(todo) * (1 + machine.targets), MOST_RECORDS)
     files = [
-        (stripe_size, _targets(file, stripe_count, machine.targets))
+        (stripe_size, targets_of(file, stripe_count, machine.targets))
         for file in range(workload.num_files)
     ]
-    world = World(machine, files, _clients(workload, machine), layers, room)
+    world = World(machine, files, clients_of(workload, machine), layers, room)
     world.run(todo, counts)
     return Trace.from_records(
         world.records,
@@ -120,19 +120,30 @@ def _phase(workload: Workload, extents: pattern.Extents, op: Op, phase: int) -> 
     return todo
 
 
-def _targets(file: int, stripe_count: int, targets: int) -> list[int]:
+def targets_of(file: int, stripe_count: int, targets: int) -> list[int]:
+    """Return the target of each object of a file: they are given out in turn."""
     return [(file * stripe_count + index) % targets for index in range(stripe_count)]
 
 
-def _clients(workload: Workload, machine: Machine) -> list[int]:
+def clients_of(workload: Workload, machine: Machine) -> list[int]:
     """Return the client of each rank."""
     ranks = workload.num_tasks
-    per_node = workload.tasks_per_node or -(-ranks // machine.clients)
-    if -(-ranks // per_node) > machine.clients:
-        raise UsageError(
-            f"{ranks} ranks, {per_node} a node: the machine has {machine.clients} clients"
-        )
-    return [rank // per_node for rank in range(ranks)]
+    per_client = ranks_per_client(ranks, machine, workload.tasks_per_node)
+    return [rank // per_client for rank in range(ranks)]
+
+
+def ranks_per_client(ranks: int, machine: Machine, per_node: int | None = None) -> int:
+    """Return how many ranks are on each client: as many as on a node, or spread evenly.
+
+    Raises
+    ------
+    UsageError
+        They don't fit on the machine's clients.
+    """
+    each = per_node or max(1, -(-ranks // machine.clients))
+    if -(-ranks // each) > machine.clients:
+        raise UsageError(f"{ranks} ranks, {each} a node: the machine has {machine.clients} clients")
+    return each
 
 
 def _meta(

@@ -34,13 +34,17 @@ _KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double, str: c
 _NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
 
 
-class _Machine(ctypes.Structure):
+class Numbers(ctypes.Structure):
+    """The parameters of a machine, as C has them."""
+
     _fields_ = tuple(
         (each.name, _KINDS[type(each.default)]) for each in dataclasses.fields(Machine)
     )
 
 
-class _Size(ctypes.Structure):
+class Size(ctypes.Structure):
+    """What a world is to hold, as C has it."""
+
     _fields_ = tuple(
         (name, ctypes.c_int64)
         for name in ("files", "objects", "ranks", "rpcs", "ranges", "events", "records")
@@ -57,8 +61,14 @@ class _Counts(ctypes.Structure):
 @cache
 def library() -> ctypes.CDLL | None:
     """Return the engine, or None where it was not built."""
+    path = library_path()
+    return None if path is None else load(path)
+
+
+def library_path() -> str | None:
+    """Return the engine's file, or None where it was not built."""
     spec = find_spec("piotutor.engine._engine")
-    return None if spec is None or spec.origin is None else load(spec.origin)
+    return None if spec is None else spec.origin
 
 
 def engine() -> ctypes.CDLL:
@@ -119,8 +129,8 @@ class World:
         self._engine = found = engine()
         self.ranks = len(clients)
         objects = sum(len(targets) for _, targets in files)
-        plan = _Machine(**machine.numbers())
-        size = _Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
+        plan = Numbers(**machine.numbers())
+        size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
         room = found.engine_bytes(ctypes.byref(plan), ctypes.byref(size))
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
         self._memory = mmap.mmap(-1, room, flags=flags)

@@ -55,6 +55,10 @@ class Storage(Protocol):
         """
 
     @property
+    def interposed(self) -> bool:
+        """Whether the interposer must be loaded into ranks, whatever is captured."""
+
+    @property
     def capacity(self) -> int | None:
         """Bytes that it can hold; None: what is free in the directory."""
 
@@ -106,6 +110,7 @@ STORAGES = {
     "ceph": "piotutor.storage.ceph:Ceph",
     "lustre": "piotutor.storage.lustre:Lustre",
     "beegfs": "piotutor.storage.beegfs:BeeGFS",
+    "emulated": "piotutor.storage.emulated:Emulated",
 }
 """Name of the storage to where its class stands."""
 

@@ -25,6 +25,8 @@ class Local:
     """
 
     name: ClassVar[str] = "local"
+    first_word: ClassVar[str] = ""
+    """The option that the first word of a spec may give without its key; empty for none."""
 
     path: Path = Path()
 
@@ -62,6 +64,11 @@ class Local:
     def routed(self) -> bool:
         """Whether the interposer takes what lies under the path elsewhere: no."""
         return False
+
+    @property
+    def interposed(self) -> bool:
+        """Whether the interposer must be loaded into ranks: only where it routes."""
+        return self.routed
 
     @property
     def capacity(self) -> int | None:

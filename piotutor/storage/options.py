@@ -56,8 +56,10 @@ def settle(storage: Any) -> None:
             raise UsageError(f"{name}={given}: {error}") from None
 
 
-def words_of(text: str, cls: type) -> dict[str, str]:
+def words_of(text: str, cls: Any) -> dict[str, str]:
     """Take the options of a spec apart: ``key=value,key=value``; a key alone says yes.
+
+    Where a storage has a ``first_word``, a first word that is no key is that option's value.
 
     Parameters
     ----------
@@ -75,6 +77,8 @@ def words_of(text: str, cls: type) -> dict[str, str]:
     words: dict[str, str] = {}
     for part in text.split(",") if text else ():
         key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals and not words and key not in known and cls.first_word:
+            key, equals, value = cls.first_word, "=", key
         if key not in known:
             raise UsageError(f"there is no option {key!r}: {_advice(key, known)}")
         if key in words:

@@ -361,8 +361,8 @@ def test_a_place_that_is_no_trace(tmp_path):
 
 def test_traces_of_different_provenance_do_not_mix(tmp_path):
     write(tmp_path / "a.piot")
-    write(tmp_path / "b.piot", provenance="emulated")
-    with pytest.raises(TraceError, match="emulated and measured"):
+    write(tmp_path / "b.piot", provenance="modelled")
+    with pytest.raises(TraceError, match="measured and modelled"):
         Trace.load(tmp_path)
 
 

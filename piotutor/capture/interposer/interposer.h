@@ -154,6 +154,7 @@ struct settings {
     int32_t rank, client;
 };
 extern struct settings settings;
+int32_t own_rank(void); /* as its launcher says; 0: nobody does */
 
 /* -------------------------------------------------------------------------------- the trace */
 

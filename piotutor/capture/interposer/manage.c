@@ -1,4 +1,5 @@
 /* Calls that change or lock a file, or move in it, and carry no bytes. */
+#include "emulate.h"
 #include "route.h"
 
 #include <stdarg.h>
@@ -21,13 +22,21 @@ static void managed(struct call *call, const struct descriptor *d, int64_t resul
  * parameters, arguments, and the offset and length of its record. */
 #define MANAGE(what_op, called, name, parameters, arguments, where, bytes) \
     UNDER(int, name, parameters, arguments, routed(fd), route_##name arguments) \
+    static inline int delayed_##name parameters \
+    { \
+        int64_t start = (what_op) == OP_SYNC ? emulate_start(fd) : 0; \
+        int result = under_##name arguments; \
+        if (unlikely(start)) \
+            emulate_sync(fd, start); \
+        return result; \
+    } \
     EXPORT int name parameters \
     { \
         struct descriptor *d = descriptor(fd); \
         if (likely(!d)) \
-            return under_##name arguments; \
+            return delayed_##name arguments; \
         struct call call = call_begin(); \
-        int result = under_##name arguments; \
+        int result = delayed_##name arguments; \
         call_stop(&call); \
         struct what what = {.op = what_op, .call = CALL_##called, .offset = where, .length = bytes}; \
         managed(&call, d, FAILED(result), what); \

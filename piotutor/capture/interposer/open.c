@@ -1,4 +1,5 @@
 /* Calls that make and end descriptors. */
+#include "emulate.h"
 #include "route.h"
 
 #include <stdarg.h>
@@ -30,6 +31,7 @@ int32_t opened_file(int fd, int directory, const char *path)
 /* What a call that opened a file is recorded as; a path that points nowhere isn't looked at. */
 static int opened(struct call *call, int fd, int directory, const char *path, int flags, int number)
 {
+    emulate_opened(fd, directory, path, flags, call->start);
     call_stop(call);
     if (noticing() && (fd >= 0 || call->error != EFAULT)) {
         descriptor_close(fd);
@@ -153,7 +155,11 @@ REAL(int, close, (int))
 static inline int under_close(int fd)
 {
     int error = routed(fd) ? route_closed(fd) : 0;
+    int64_t start = emulate_start(fd);
+    int32_t file = emulate_forget(fd); /* before: another thread may get the same number at once */
     int result = real_close()(fd);
+    if (unlikely(file))
+        emulate_closed(file, start);
     return unlikely(error) ? route_refuse(error) : result;
 }
 
@@ -181,13 +187,13 @@ static void close_all(unsigned first, unsigned last)
 {
     route_unmount();
     for (unsigned fd = first; fd < MOST_DESCRIPTORS && fd <= last; fd++)
-        if (descriptor((int)fd) || routed((int)fd))
+        if (descriptor((int)fd) || routed((int)fd) || emulate_start((int)fd))
             close((int)fd);
 }
 
 static int follows(void) /* descriptors: then each has to be looked at */
 {
-    return routing || (process && process_is_ours());
+    return routing || emulating || (process && process_is_ours());
 }
 
 REAL(int, close_range, (unsigned, unsigned, int))
@@ -214,6 +220,7 @@ int descriptor_copied(int from, int to)
 {
     if (unlikely(routing))
         route_copied(from, to);
+    emulate_copied(from, to);
     if (to >= 0 && to != from && process && process_is_ours()) {
         int error = errno;
         descriptor_copy(from, to);

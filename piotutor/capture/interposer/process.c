@@ -20,7 +20,7 @@ static int64_t number(const char *text, int64_t otherwise)
     return text && end != text && value >= 0 ? value : otherwise;
 }
 
-static int32_t own_rank(void)
+int32_t own_rank(void)
 {
     static const char *const names[]
         = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};

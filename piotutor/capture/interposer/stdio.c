@@ -2,6 +2,7 @@
  * recorded are the program's calls, at the offset in the file that they are about. Bytes that
  * other calls moved (fputc, fscanf, ...) are found by the next one that is seen, as one record.
  */
+#include "emulate.h"
 #include "route.h"
 
 #undef __USE_EXTERN_INLINES /* stdio.h would define getline, which we do */
@@ -267,6 +268,8 @@ REAL(int, fclose, (FILE *))
 EXPORT int fclose(FILE *file)
 {
     struct descriptor *d = stream(file);
+    if (unlikely(emulating))
+        emulate_forget(fileno(file));
     if (likely(!d) || !process_is_ours())
         return real_fclose()(file);
     catch_up_now(file, d);

@@ -1,4 +1,5 @@
 /* Calls that move bytes between memory and a file. */
+#include "emulate.h"
 #include "route.h"
 
 #include <stdarg.h>
@@ -37,13 +38,21 @@ static int64_t vector_bytes(const struct iovec *vector, int n, ssize_t got)
  * its arguments, what it is on a routed file, the offset, the bytes asked for). */
 #define MOVE(what_op, called, type, name, parameters, arguments, instead, where, asked) \
     UNDER(type, name, parameters, arguments, routed(fd), instead) \
+    static inline type delayed_##name parameters \
+    { \
+        int64_t start = emulate_start(fd); \
+        type got = under_##name arguments; \
+        if (unlikely(start)) \
+            emulate_move(fd, what_op, start, where, got); \
+        return got; \
+    } \
     EXPORT type name parameters \
     { \
         struct descriptor *d = descriptor(fd); \
         if (likely(!d)) \
-            return under_##name arguments; \
+            return delayed_##name arguments; \
         struct call call = call_begin(); \
-        type got = under_##name arguments; \
+        type got = delayed_##name arguments; \
         call_stop(&call); \
         struct what what = {.op = what_op, .call = CALL_##called}; \
         what.offset = where; \

@@ -9,5 +9,6 @@ enum kind { ARRIVE, LEAVE, BACK, OVER, DONE, METADATA, LOCK_ASKED, LOCK_GRANTED,
 void foresee(struct world *w, ns when, enum kind kind, number which);
 ns next_time(struct world *w);            /* NEVER: there is none */
 struct event next_event(struct world *w); /* there must be one */
+void happen(struct world *w, struct event event);
 
 #endif

@@ -16,7 +16,7 @@ static void metadata(struct world *w, number rank)
     metadata_arrives(w, (int32_t)rank);
 }
 
-static void happen(struct world *w, struct event event)
+void happen(struct world *w, struct event event)
 {
     static void (*const act[KINDS])(struct world *, number) = {
         [ARRIVE] = rpc_arrives, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,

@@ -24,7 +24,8 @@ void tell(struct world *w, enum layer layer, const struct rpc *rpc, ns start, ns
     if (record)
         *record = (struct record){
             .start = start, .end = end, .offset = rpc->offset, .length = rpc->length,
-            .result = rpc->length, .rank = rpc->rank, .client = rpc->client, .file = -1,
+            .result = rpc->length, .client = rpc->client, .file = -1,
+            .rank = rpc->rank == NOBODY ? NOBODY : rank_at(w, rpc->rank)->name,
             .target = object_at(w, rpc->object)->target, .parent = -1, .layer = (uint8_t)layer,
             .op = (uint8_t)rpc->op, .aux = (uint64_t)rpc->object};
 }

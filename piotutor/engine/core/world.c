@@ -50,6 +50,7 @@ EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64
 EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
 {
     rank_at(w, which)->client = client;
+    rank_at(w, which)->name = (int32_t)which;
     APPEND(rank, w, w->ready, w->last_ready, (number)which + 1);
 }
 

@@ -74,6 +74,7 @@ struct rank {
     struct operation doing;
     ns began, busy; /* busy: until then it copies memory */
     int32_t client;
+    int32_t name;    /* by which records call it */
     int32_t pending; /* parts of what it does that aren't over */
     number next;     /* in the list of those that are ready, or at the barrier */
 };

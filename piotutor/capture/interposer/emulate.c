@@ -1,0 +1,137 @@
+/* Which files are emulated, and what is told to the engine of calls on them. */
+#include "emulate.h"
+
+#include "file.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int emulating;
+_Atomic int32_t emulated[MOST_DESCRIPTORS];
+
+struct arrival { /* piotutor/engine/core/realtime.h has the same */
+    int64_t start, offset, length;
+    int32_t rank, file, op;
+};
+
+static struct {
+    const char *prefix;
+    void *world;
+    int32_t rank;
+    pid_t owner; /* not a child by vfork, which borrows our memory */
+    int32_t (*file)(void *world, uint64_t device, uint64_t inode, const char *name);
+    void (*call)(void *world, const struct arrival *arrival);
+} engine;
+
+int32_t emulate_taken(int fd)
+{
+    return (unsigned)fd < MOST_DESCRIPTORS && getpid() == engine.owner
+               ? atomic_exchange(&emulated[fd], 0)
+               : 0;
+}
+
+static void tell(enum op op, int32_t file, int64_t start, int64_t offset, int64_t length)
+{
+    int error = errno;
+    engine.call(engine.world, &(struct arrival){start, offset, length, engine.rank, file, (int)op});
+    errno = error;
+}
+
+void emulate_move(int fd, enum op op, int64_t start, int64_t offset, int64_t moved)
+{
+    int error = errno;
+    if (moved > 0 && offset < 0)
+        offset = syscall(SYS_lseek, fd, 0, SEEK_CUR) - moved;
+    if (moved > 0 && offset >= 0)
+        tell(op, emulated[fd] - 1, start, offset, moved);
+    errno = error;
+}
+
+void emulate_sync(int fd, int64_t start)
+{
+    tell(OP_SYNC, emulated[fd] - 1, start, 0, 0);
+}
+
+void emulate_closed(int32_t file, int64_t start)
+{
+    tell(OP_CLOSE, file - 1, start, 0, 0);
+}
+
+static int is_below(const char *path)
+{
+    size_t bytes = strlen(engine.prefix);
+    return !strncmp(path, engine.prefix, bytes) && (path[bytes] == '/' || !path[bytes]);
+}
+
+void emulate_opened(int fd, int directory, const char *path, int flags, int64_t start)
+{
+    char absolute[PATH_BYTES];
+    struct stat about;
+    if (likely(!emulating) || (unsigned)fd >= MOST_DESCRIPTORS || me.quiet
+        || getpid() != engine.owner)
+        return;
+    emulate_forget(fd);
+    if (!absolute_path(directory, path, absolute) || !is_below(absolute))
+        return;
+    int error = errno;
+    if (!fstat(fd, &about) && S_ISREG(about.st_mode)) {
+        int32_t file = engine.file(engine.world, about.st_dev, about.st_ino, absolute);
+        emulated[fd] = file + 1;
+        if (file >= 0)
+            tell(flags & O_CREAT ? OP_CREATE : OP_OPEN, file, start, 0, 0);
+    }
+    errno = error;
+}
+
+/* --------------------------------------------------------------------------------- the start */
+
+static void *shared_world(const char *path)
+{
+    struct stat about;
+    int fd = file_open(path, 0);
+    void *world = NULL;
+    if (fd >= 0) {
+        if (!fstat(fd, &about))
+            world = file_map(fd, 0, about.st_size);
+        file_close(fd);
+    }
+    return world;
+}
+
+static void in_child(void)
+{
+    engine.owner = getpid();
+}
+
+static int find_engine(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+        *(void **)&engine.file = dlsym(library, "engine_file");
+        *(void **)&engine.call = dlsym(library, "engine_call");
+    }
+    return engine.file && engine.call;
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+    const char *world = getenv("PIOTUTOR_EMULATE_WORLD");
+    const char *library = getenv("PIOTUTOR_EMULATE_LIBRARY");
+    char prefix[PATH_BYTES];
+    if (!world || !library || !absolute_path(-1, getenv("PIOTUTOR_EMULATE_PREFIX"), prefix))
+        return;
+    me.quiet++;
+    engine.prefix = keep_text(prefix);
+    engine.rank = own_rank();
+    engine.owner = getpid();
+    pthread_atfork(NULL, NULL, in_child);
+    engine.world = shared_world(world);
+    emulating = engine.prefix && engine.world && find_engine(library);
+    me.quiet--;
+}

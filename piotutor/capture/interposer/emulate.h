@@ -1,0 +1,38 @@
+/* Emulation: after the real call, its caller waits as long as servers that aren't there would need.
+ *
+ * What they do is computed by the engine, in memory that all ranks share: see
+ * piotutor/engine/core/realtime.c. Recording stands above and sees one long call. */
+#ifndef PIOTUTOR_EMULATE_H
+#define PIOTUTOR_EMULATE_H
+
+#include "descriptors.h"
+
+extern int emulating; /* a directory is named */
+extern _Atomic int32_t emulated[MOST_DESCRIPTORS]; /* the engine's number of a file, from 1 */
+
+/* When a call on a file began that is to be delayed; 0: it isn't. */
+static inline int64_t emulate_start(int fd)
+{
+    return unlikely(emulating) && (unsigned)fd < MOST_DESCRIPTORS && emulated[fd] ? now() : 0;
+}
+
+/* After the real call; errno stays. */
+void emulate_move(int fd, enum op op, int64_t start, int64_t offset, int64_t moved);
+void emulate_sync(int fd, int64_t start);
+void emulate_opened(int fd, int directory, const char *path, int flags, int64_t start);
+void emulate_closed(int32_t file, int64_t start);
+
+int32_t emulate_taken(int fd);
+
+static inline int32_t emulate_forget(int fd) /* returns what was known of it; 0: nothing */
+{
+    return unlikely(emulating) ? emulate_taken(fd) : 0;
+}
+
+static inline void emulate_copied(int from, int to)
+{
+    if (unlikely(emulating) && (unsigned)from < MOST_DESCRIPTORS && (unsigned)to < MOST_DESCRIPTORS)
+        emulated[to] = emulated[from];
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* A world in memory that processes share: real calls enter it, and wait for its answer. */
+#ifndef PIOTUTOR_ENGINE_REALTIME_H
+#define PIOTUTOR_ENGINE_REALTIME_H
+
+#include "engine.h"
+
+#define NAME_BYTES 224
+
+struct plan { /* how files are laid out, and where ranks are */
+    int64_t stripe_size, stripe_count, ranks_per_client;
+};
+
+/* A file that a process has opened: the end of its path, and how far it reaches. */
+struct known {
+    uint64_t device, inode;
+    int64_t end;
+    char name[NAME_BYTES];
+};
+
+/* What a process has just done with a file. */
+struct arrival {
+    ns start; /* CLOCK_MONOTONIC, before the real call */
+    int64_t offset, length;
+    int32_t rank, file, op;
+};
+
+struct told {
+    int64_t broken; /* enum trouble */
+    int64_t files, calls, missed; /* missed: calls and files for which there was no place */
+    int64_t real, spent, emulated; /* ns: of real calls, with the waiting, and as it should be */
+    int64_t grants, callbacks, dropped;
+};
+
+enum trouble { SOUND, HOLDER_DIED, NO_ROOM, NO_END, HELD_TOO_LONG };
+
+struct shared;
+
+/* For who makes it, in so much zeroed memory; the world's clock is CLOCK_MONOTONIC. */
+EXPORT int64_t engine_shared_bytes(const struct machine *machine, const struct size *size);
+EXPORT int engine_share(void *memory, const struct machine *machine, const struct size *size,
+                        const struct plan *plan);
+
+/* Go on to a moment, NEVER for the end of all that is under way; take at most `room` records. */
+EXPORT int64_t engine_collect(struct shared *s, ns until, struct record *records, int64_t room);
+EXPORT void engine_tell(struct shared *s, struct told *told);
+EXPORT const struct known *engine_known(struct shared *s, int64_t which);
+
+/* For the interposer. The number of a file; -1: there is no place for one more. */
+EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, const char *name);
+EXPORT void engine_call(struct shared *s, const struct arrival *arrival);
+
+#endif

@@ -1,0 +1,159 @@
+"""Emulated servers under real ranks: data on a local disk, calls as slow as they would be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from piotutor.capture import preload
+from piotutor.engine import shared
+from piotutor.engine.machine import Machine
+from piotutor.engine.machines import read_machine
+from piotutor.engine.model import ranks_per_client
+from piotutor.errors import UsageError
+from piotutor.storage import options
+from piotutor.storage.local import Local
+from piotutor.storage.striping import Component, Striping
+from piotutor.workload import Workload
+
+ORDERS = "storage.json"
+"""The service's orders, in the run directory."""
+MOST_CLIENTS = 64
+"""Clients where nobody knows how many ranks there will be."""
+
+
+def read_name(value: Any) -> str:
+    """Read what names a machine; a file's path becomes absolute."""
+    text = str(value)
+    read_machine(text)
+    name, colon, changes = text.partition(":")
+    return f"{Path(name).expanduser().absolute()}{colon}{changes}" if ".json" in name else text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulated(Local):
+    """A directory here, whose files are as slow as on a machine that isn't.
+
+    Attributes
+    ----------
+    machine
+        Which, as `piotutor.engine.machines.read_machine` takes it.
+    stripe_size, stripe_count
+        Layout of the files, on targets in turn in the order in which they are first opened.
+    ranks_per_client
+        How many ranks share a client (a node). None: as the workload has them on nodes, or spread
+        evenly over all clients.
+    """
+
+    name: ClassVar[str] = "emulated"
+    first_word: ClassVar[str] = "machine"
+
+    machine: str = options.option("small-lustre", read_name, "what is emulated: a name, or a file")
+    stripe_size: int = options.option(1 << 20, options.size, "bytes before the next object's turn")
+    stripe_count: int = options.option(1, options.count, "objects side by side")
+    ranks_per_client: int | None = options.option(
+        None, options.count, "ranks on each client; spread evenly by default"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stripe_count > self.emulates.targets:
+            raise UsageError(
+                f"stripe_count={self.stripe_count}: the machine has {self.emulates.targets} targets"
+            )
+
+    @property
+    def emulates(self) -> Machine:
+        """The parameters of the machine."""
+        return read_machine(self.machine)
+
+    @property
+    def kind(self) -> str:
+        """The machine's name."""
+        name, _, changes = self.machine.partition(":")
+        return Path(name).stem + (f" ({changes})" if changes else "")
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether ranks on other hosts can use it: no, they share memory."""
+        return False
+
+    @property
+    def interposed(self) -> bool:
+        """Whether the interposer must be loaded: yes, it is what delays."""
+        return True
+
+    def need(self) -> None:
+        """Raise `UsageError` where there is no engine, or no interposer."""
+        if problem := shared.why_not() or preload.why_not():
+            raise UsageError(f"storage emulated can't be had: {problem}")
+
+    def prepare(self, directory: Path) -> dict[str, Any]:
+        """Return what is to be known of a run's directory: there is nothing to lay out."""
+        return {
+            "layout": self.layout(),
+            "stripe_size": self.stripe_size,
+            "machine": {"name": self.machine, **asdict(self.emulates)},
+        }
+
+    def layout(self) -> dict[str, Any]:
+        """Return how files are striped over the targets."""
+        part = Component(stripe_size=self.stripe_size, stripe_count=self.stripe_count)
+        return Striping("emulated", (part,)).to_dict()
+
+    def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
+        """Write the orders of the program that makes the servers, and return its command.
+
+        Raises
+        ------
+        UsageError
+            The ranks don't fit on the machine's clients.
+        """
+        ranks, per_node = _ranks(run_dir)
+        machine = self.emulates
+        each = self.ranks_per_client or ranks_per_client(ranks, machine, per_node)
+        orders = {
+            "run_dir": str(run_dir),
+            "world": str(temporary / "world"),
+            "prefix": str(self.path),
+            "files": list(files),
+            "machine": asdict(machine) | {"clients": _clients(machine, ranks, each)},
+            "plan": {
+                "stripe_size": self.stripe_size,
+                "stripe_count": self.stripe_count,
+                "ranks_per_client": each,
+            },
+        }
+        (run_dir / ORDERS).write_text(json.dumps(orders, indent=1))
+        return [sys.executable, "-m", "piotutor.storage.emulating", str(run_dir / ORDERS)]
+
+    def counters(self) -> dict[str, int]:
+        """Return nothing: a run's records hold what each server did."""
+        return {}
+
+
+def _ranks(run_dir: Path) -> tuple[int, int | None]:
+    """Return how many ranks a run has, 0 where nobody knows, and how many on each node."""
+    try:
+        environment = json.loads((run_dir / "environment.json").read_text())
+        told = json.loads((run_dir / "job.json").read_text()).get("workload")
+    except FileNotFoundError:
+        return 0, None
+    workload = Workload.from_dict(told) if told else None
+    return int(environment.get("ranks", 0)), workload.tasks_per_node if workload else None
+
+
+def _clients(machine: Machine, ranks: int, each: int) -> int:
+    """Return how many clients are used: what isn't takes memory."""
+    if not ranks:
+        return min(machine.clients, MOST_CLIENTS)
+    used = -(-ranks // each)
+    if used > machine.clients:
+        raise UsageError(
+            f"{ranks} ranks, {each} on a client: the machine has {machine.clients} clients"
+        )
+    return used

@@ -1,0 +1,152 @@
+"""The program that stands beside a run's ranks and makes the servers that are emulated.
+
+``python -m piotutor.storage.emulating RUN/storage.json``: makes the world that ranks share, says in
+``storage-ready.json`` where it is, records what its servers do, and, told to ``stop``, writes down
+where the files' bytes lay and how well the emulation was kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from piotutor.engine.machine import Machine
+from piotutor.engine.model import targets_of
+from piotutor.engine.shared import SharedWorld, Told
+from piotutor.engine.world import library_path
+from piotutor.errors import PiotutorError
+from piotutor.storage.placing import layout_of
+from piotutor.storage.striping import Component, Striping
+from piotutor.stripemap import StripeMap
+from piotutor.trace.writer import TraceWriter
+from piotutor.units import format_seconds
+
+READY, ERROR = "storage-ready.json", "storage-error.json"
+TICK = 0.1
+"""Seconds between looks at what the servers have done."""
+LIMIT = 1.1
+"""From so many times the emulated time on, the machine itself is said to be the limit."""
+
+
+class Emulation:
+    """The servers of one run.
+
+    Parameters
+    ----------
+    orders : dict
+        As stored by `Emulated.service`.
+    """
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self.run_dir, self.names = Path(orders["run_dir"]), orders["files"]
+        self.machine = Machine(**orders["machine"])
+        self.plan = orders["plan"]
+        self.env = {
+            "PIOTUTOR_EMULATE_PREFIX": orders["prefix"],
+            "PIOTUTOR_EMULATE_WORLD": orders["world"],
+            "PIOTUTOR_EMULATE_LIBRARY": str(library_path()),
+        }
+        self.world = SharedWorld(Path(orders["world"]), self.machine, **self.plan)
+        path = self.run_dir / "trace/servers.piot"
+        about = {"system": "emulated"}
+        self.writer = TraceWriter(
+            path, rank=-1, writer="servers", provenance="emulated", notes=about
+        )
+
+    def run(self) -> None:
+        """Let the ranks go, record until they are done, and say how it went."""
+        _write(self.run_dir / READY, {"env": self.env})
+        while not _told_to_end():
+            self._record()
+        self._record(rest=True)
+        told = self.world.told()
+        self.writer.drop(told.dropped)
+        self.writer.close()
+        _write(self.run_dir / "map.json", self._map())
+        about = {"emulation": told._asdict(), "storage_notes": notes(told)}
+        _write(self.run_dir / READY, {"env": self.env, "environment": about})
+
+    def _record(self, *, rest: bool = False) -> None:
+        records = self.world.collect(rest=rest)
+        if len(records):
+            block = self.writer.claim(len(records))
+            block.records[:] = records[: len(block)]
+            self.writer.drop(len(records) - len(block))
+
+    def _map(self) -> dict[str, Any]:
+        """Return where every byte of every file lay."""
+        order = {Path(name).name: index for index, name in enumerate(self.names)}
+        entries = []
+        for number, (name, size) in enumerate(self.world.files()):
+            index = order.setdefault(Path(name).name, len(order))
+            with suppress(PiotutorError):  # more pieces than a map can have
+                entries.append(self._lay(number, size).to_dict() | {"file": index, "name": name})
+        return {"system": "emulated", "source": "computed by the engine", "files": entries}
+
+    def _lay(self, number: int, size: int) -> StripeMap:
+        count = self.plan["stripe_count"]
+        targets = tuple(targets_of(number, count, self.machine.targets))
+        part = Component(self.plan["stripe_size"], count, targets=targets)
+        layout = layout_of(Striping("emulated", (part,)))
+        return StripeMap.computed(layout, size, system="emulated")
+
+
+def notes(told: Told) -> list[str]:
+    """Return what a reader has to know of an emulation, a line each."""
+    found = []
+    if told.trouble:
+        found.append(
+            f"the emulation ended early, and nobody was delayed after that: {told.trouble}"
+        )
+    if told.missed:
+        found.append(f"{told.missed} calls or files weren't emulated: there was no room")
+    if told.spent > LIMIT * told.emulated:
+        found.append(
+            f"the machine itself was the limit: calls took {format_seconds(told.spent)} in all, "
+            f"of the emulated {format_seconds(told.emulated)}"
+        )
+    return found
+
+
+def _told_to_end() -> bool:
+    """Wait a little; say whether a line or the end of the input asked for the end."""
+    ready, _, _ = select.select([0], [], [], TICK)
+    if not ready:
+        return False
+    said = os.read(0, 4096)
+    if not said:
+        raise SystemExit(1)  # who started us is dead: nothing more is to be recorded
+    return said == b"stop\n"
+
+
+def _write(path: Path, value: Any) -> None:
+    """Write a small file whole."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1))
+    part.replace(path)
+
+
+def main(arguments: Iterable[str]) -> NoReturn:
+    """Serve the run whose orders are named; a problem is told in one line, and in a file."""
+    (path,) = arguments
+    orders = json.loads(Path(path).read_text())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+    try:
+        Emulation(orders).run()
+    except (PiotutorError, OSError) as error:
+        problem = str(error)
+        _write(Path(orders["run_dir"]) / ERROR, {"problem": problem})
+        sys.exit(problem)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
