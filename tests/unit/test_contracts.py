@@ -51,6 +51,10 @@ class TestCephStorage(StorageSuite):
     name = "ceph"
 
 
+class TestEmulatedStorage(StorageSuite):
+    name = "emulated"
+
+
 class TestLocalLauncher(LauncherSuite):
     name = "local"
 

@@ -1,0 +1,128 @@
+"""How well real ranks under emulated servers agree with the model of the same work.
+
+    python benchmarks/emulated_vs_model.py [--rounds 5] [--json FILE]
+
+The machine is slower than any disk: each request takes its target 5 ms and what 100 MiB/s cost.
+Each pattern is run by two real ranks with ``--storage emulated`` and in virtual time by the model;
+compared are the seconds of the whole phase, open to close. `calls` is how much longer the calls of
+all ranks took than the emulation had meant: where it is more than a few percent, the machine itself
+was the limit. `callbacks` are those of locks, of the median run and of the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import piotutor as pio
+from piotutor.engine import Machine
+from piotutor.trace import Layer, Op
+from piotutor.workload import Workload
+
+SLOW: dict[str, Any] = {
+    "clients": 2,
+    "targets": 4,
+    "latency": 1e-4,
+    "target_overhead": 5e-3,
+    "target_write_bandwidth": 100 << 20,
+    "target_read_bandwidth": 100 << 20,
+    "dirty_limit": 1 << 18,
+    "rpc_size": 1 << 18,
+}
+SIZE, COUNT = 1 << 18, 64
+PATTERNS: dict[str, dict[str, Any]] = {
+    "segmented": {"block_size": SIZE * COUNT},
+    "strided": {"block_size": SIZE, "segment_count": COUNT},
+    "file per process": {"block_size": SIZE * COUNT, "file_per_process": True},
+}
+LOCKS = ("none", "extents")
+STRIPES = (1, 4)
+HEAD = (
+    "pattern",
+    "locks",
+    "stripes",
+    "write",
+    "model",
+    "differs",
+    "read",
+    "model",
+    "differs",
+    "calls",
+    "callbacks",
+)
+
+
+def measure(work: Workload, machine: Path, stripes: int) -> dict[str, Any]:
+    """Run it once with real ranks."""
+    run = pio.run_sync(work, storage=f"emulated:{machine},stripe_count={stripes}")
+    told = run.environment["emulation"]
+    assert not told["trouble"]
+    return {
+        "seconds": [phase["seconds"] for phase in run.result["phases"]],
+        "calls": told["spent"] / told["emulated"] - 1,
+        "callbacks": told["callbacks"],
+    }
+
+
+def predict(work: Workload, machine: Machine, stripes: int) -> dict[str, Any]:
+    """Run it in virtual time."""
+    run = pio.model(work, machine, stripe_count=stripes)
+    gone = run.trace.where(layer=Layer.SERVER, op=Op.UNLOCK)
+    seconds = [phase["seconds"] for phase in run.result["phases"]]
+    return {"seconds": seconds, "callbacks": len(run.trace.records[gone])}
+
+
+def compare(name: str, locks: str, stripes: int, rounds: int, directory: Path) -> dict[str, Any]:
+    """Return both, for one pattern, one protocol and one stripe count."""
+    machine = Machine(**SLOW, lock_protocol=locks)
+    path = directory / f"{locks}.json"
+    path.write_text(json.dumps(SLOW | {"lock_protocol": locks}))
+    work = Workload(
+        api="POSIX", num_tasks=2, transfer_size=SIZE, write=True, read=True, **PATTERNS[name]
+    )
+    runs = [measure(work, path, stripes) for _ in range(rounds)]
+    model = predict(work, machine, stripes)
+    found: dict[str, Any] = {"pattern": name, "locks": locks, "stripes": stripes, "runs": runs}
+    for index, phase in enumerate(("write", "read")):
+        times = [run["seconds"][index] for run in runs]
+        found[phase] = {"emulated": statistics.median(times), "model": model["seconds"][index]}
+    found["calls"] = statistics.median(run["calls"] for run in runs)
+    found["callbacks"] = [statistics.median_low([r["callbacks"] for r in runs]), model["callbacks"]]
+    return found
+
+
+def line(found: dict[str, Any]) -> str:
+    """Return one comparison as a row of a table."""
+    cells = [found["pattern"], found["locks"], str(found["stripes"])]
+    for phase in ("write", "read"):
+        emulated, model = found[phase]["emulated"], found[phase]["model"]
+        cells += [f"{emulated:.3f} s", f"{model:.3f} s", f"{emulated / model - 1:+.1%}"]
+    cells += [f"{found['calls']:+.1%}", "{} / {}".format(*found["callbacks"])]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    print(f"| {' | '.join(HEAD)} |")
+    print("| --- " * len(HEAD) + "|")
+    found = []
+    with tempfile.TemporaryDirectory() as directory:
+        for name in PATTERNS:
+            for locks in LOCKS:
+                for stripes in STRIPES:
+                    one = compare(name, locks, stripes, given.rounds, Path(directory))
+                    print(line(one), flush=True)
+                    found.append(one)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

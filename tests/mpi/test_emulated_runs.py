@@ -1,0 +1,141 @@
+"""Real ranks under emulated servers: data as always, callbacks as the pattern has them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from interposing import build
+
+from piotutor import cli, runner
+from piotutor.engine.shared import why_not
+from piotutor.errors import RunError, UsageError
+from piotutor.storage import parse
+from piotutor.trace import Layer, Op
+from piotutor.workload import Workload
+
+pytestmark = [
+    pytest.mark.mpi,
+    pytest.mark.usefixtures("mpi", "spotless"),
+    pytest.mark.skipif(bool(why_not()), reason=why_not() or "-"),
+]
+SLOW = {
+    "clients": 4,
+    "targets": 4,
+    "latency": 1e-4,
+    "target_overhead": 2e-3,
+    "dirty_limit": 65536,
+    "lock_protocol": "extents",
+}
+SIZE, COUNT = 65536, 32
+STRIDED = {"block_size": SIZE, "segment_count": COUNT}
+SEGMENTED = {"block_size": SIZE * COUNT, "segment_count": 1}
+MOVED = {"operations": 2 * COUNT, "bytes": 2 * COUNT * SIZE}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Return the spec of a machine that is slower than any disk."""
+    path = tmp_path / "slow.json"
+    path.write_text(json.dumps(SLOW))
+    return f"emulated:{path}"
+
+
+def work(api="POSIX", **more):
+    return Workload(api=api, num_tasks=2, transfer_size=SIZE, write=True, read=True,
+                    verify_read=True, **more)  # fmt: skip
+
+
+def callbacks(run):
+    return run.environment["emulation"]["callbacks"]
+
+
+@pytest.mark.parametrize("api", ["POSIX", "MPIIO"])
+def test_callbacks_follow_the_pattern(machine, api):
+    strided = runner.run_sync(work(api, **STRIDED), storage=machine)
+    segmented = runner.run_sync(work(api, **SEGMENTED), storage=machine)
+    own = runner.run_sync(work(api, **SEGMENTED, file_per_process=True), storage=machine)
+    node = runner.run_sync(work(api, **STRIDED), storage=f"{machine},ranks_per_client=2")
+    assert callbacks(strided) > 2 * callbacks(segmented) > 0
+    assert callbacks(own) == callbacks(node) == 0
+    for run in (strided, segmented, own, node):
+        assert run.result["provenance"] == "emulated"
+        assert run.badge.startswith("emulated · slow, ")
+        assert run.result["verified_bytes"] == 2 * COUNT * SIZE
+        for layer in ("posix", "server"):
+            assert run.result["layers"][layer]["write"] == MOVED
+            assert run.result["layers"][layer]["read"] == MOVED
+        assert run.environment["emulation"]["trouble"] == ""
+
+
+def test_where_bytes_lay_is_told(machine):
+    spec = f"{machine},stripe_size=64k,stripe_count=4"
+    run = runner.run_sync(work(**SEGMENTED), storage=spec)
+    found = run.stripe_map
+    assert (found.system, found.size, found.targets) == ("emulated", 2 * COUNT * SIZE, [0, 1, 2, 3])
+    assert set(found.bytes_by_target().values()) == {2 * COUNT * SIZE // 4}
+    assert run.environment["layout"]["system"] == "emulated"
+    servers = run.trace.records[run.trace.where(layer=Layer.SERVER, op=Op.WRITE)]
+    for record in servers:
+        first = int(record["offset"]) // SIZE * 4 + int(record["target"])  # the stripe in the file
+        assert found.target_at(first * SIZE)[0] == record["target"]
+    assert {target["bytes"] for target in run.result["targets"]} == {COUNT * SIZE}
+
+
+def test_capturing_may_be_off(machine):
+    run = runner.run_sync(work(**STRIDED), storage=machine, capture="none")
+    assert callbacks(run) > 0
+    assert "posix" not in run.result["layers"]
+    with pytest.raises(UsageError, match="strace"):
+        runner.start(work(**STRIDED), storage=machine, capture="strace")
+
+
+def test_a_rank_that_dies_leaves_nobody_hanging(machine):
+    with pytest.raises(RunError, match=r"a rank was killed|ended with code"):
+        runner.run_sync(
+            work(**STRIDED), storage=machine, timeout=60, fault={"rank": 1, "how": "kill"}
+        )
+
+
+@pytest.mark.parametrize("place", ["{place}", "prefix"])
+def test_a_program_that_knows_of_nothing(machine, tmp_path, place):
+    program = build("turns", tmp_path)
+    here = tmp_path / "prefix"
+    here.mkdir()
+    where = place if place == "{place}" else str(here)
+    run = runner.trace_command_sync(
+        [str(program), f"{where}/data", "0", str(SIZE), str(SIZE), "8"],
+        storage=machine,
+        prefixes=() if place == "{place}" else (str(here),),
+    )
+    assert run.result["exit_code"] == 0
+    assert run.result["provenance"] == "emulated"
+    moved = {"operations": 8, "bytes": 8 * SIZE}
+    assert (
+        run.result["layers"]["server"]["write"] == run.result["layers"]["server"]["read"] == moved
+    )
+    posix = run.trace.records[run.trace.where(layer=Layer.POSIX, op=Op.READ)]
+    least = int((SLOW["target_overhead"] + 2 * SLOW["latency"]) * 1e9)
+    assert (posix["end"] - posix["start"] >= least).all()
+
+
+def test_the_command_line(machine, capsys):
+    line = f"run -n 2 -t 64k -b 64k -s 2 -w --storage {machine} --json"
+    assert cli.main(line.split()) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["provenance"] == "emulated"
+    assert result["environment"]["storage"] == machine.replace(":", ":machine=", 1)
+
+
+def test_what_cant_be_is_refused(tmp_path):
+    assert parse("emulated:large-lustre,stripe_count=4").machine == "large-lustre"
+    for spec, word in (
+        ("emulated:no-such", "unknown"),
+        ("emulated:stripe_count=9", "8 targets"),
+        ("emulated:small-lustre,small-lustre", "no option"),
+        ("local:small-lustre", "no option"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            parse(spec)
+    with pytest.raises(UsageError, match="on a client"):
+        runner.start(work(**STRIDED), storage="emulated:slow-ceph,ranks_per_client=1")
