@@ -103,7 +103,8 @@ class Emulated(Local):
     def layout(self) -> dict[str, Any]:
         """Return how files are striped over the targets."""
         part = Component(stripe_size=self.stripe_size, stripe_count=self.stripe_count)
-        return Striping("emulated", (part,)).to_dict()
+        found: dict[str, Any] = json.loads(json.dumps(Striping("emulated", (part,)).to_dict()))
+        return found
 
     def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
         """Write the orders of the program that makes the servers, and return its command.
