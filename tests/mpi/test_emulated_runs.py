@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from interposing import build
@@ -117,6 +118,19 @@ def test_a_program_that_knows_of_nothing(machine, tmp_path, place):
     posix = run.trace.records[run.trace.where(layer=Layer.POSIX, op=Op.READ)]
     least = int((SLOW["target_overhead"] + 2 * SLOW["latency"]) * 1e9)
     assert (posix["end"] - posix["start"] >= least).all()
+
+
+@pytest.mark.skipif("IOR" not in os.environ, reason="name an IOR of this MPI in IOR")
+def test_ior_unmodified(machine):
+    """Many callbacks where two clients interleave, few in segments, none with a file each."""
+    found = []
+    for pattern in ("-b 64k -s 32", "-b 2m", "-b 2m -F"):
+        words = [os.environ["IOR"], *f"-w -r -W -R -t 64k {pattern} -o".split(), "{place}/data"]
+        run = runner.trace_command_sync(words, storage=machine, ranks=2)
+        assert run.result["exit_code"] == 0
+        assert run.result["layers"]["server"]["write"] == MOVED
+        found.append(callbacks(run))
+    assert found[0] > 2 * found[1] > found[2] == 0
 
 
 def test_the_command_line(machine, capsys):
