@@ -7,7 +7,7 @@ can be counted.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -126,6 +126,12 @@ DISKS = {
 
 # -------------------------------------------------------------------------------------- flash
 
+ERASED, LIVE, DEAD = range(3)
+"""What a page of flash is: free to be written, still wanted, or replaced by a later write."""
+
+
+_NO_BLOCK = 2**32 - 1
+
 
 class Flash:
     """Flash with a page map and greedy garbage collection.
@@ -195,6 +201,32 @@ class Flash:
     def erased(self) -> int:
         """Blocks that were erased."""
         return int(self._memory[6])
+
+    @property
+    def pages(self) -> np.ndarray:
+        """What each page of each block is now: `ERASED`, `LIVE` or `DEAD` (blocks x pages)."""
+        each, blocks, user = self._memory[:3].tolist()
+        place, held = self._table(0, user), self._table(1, each * blocks)
+        live = place[held] == np.arange(each * blocks)
+        state = np.where(live, LIVE, DEAD).astype(np.int8).reshape(blocks, each)
+        for block, written in self._unfilled():
+            state[block, written:] = ERASED
+        return state
+
+    def _unfilled(self) -> Iterator[tuple[int, int]]:
+        """Find the blocks that have room, and how many of their pages are written."""
+        each, blocks = self._memory[:2].tolist()
+        opened = self._memory[8:10].view(np.uint32).reshape(2, 2)
+        yield from ((int(block), int(written)) for block, written in opened)
+        following, block = self._table(3, blocks), int(self._table(5, each + 2)[-1])
+        while block != _NO_BLOCK:
+            yield block, 0
+            block = int(following[block])
+
+    def _table(self, number: int, length: int) -> np.ndarray:
+        """Return one of the tables of ``struct flash``, in the order of its `at`."""
+        first = int(self._memory[11 + number]) // 4
+        return self._memory.view(np.uint32)[first : first + length]
 
     @property
     def _where(self) -> ctypes.c_void_p:
