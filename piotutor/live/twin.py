@@ -51,6 +51,11 @@ def of_words(text: str, clock: str) -> Bundle:
     return {"text/html": _wrap(said, clock), "text/plain": text}
 
 
+def of_pictures(pictures: Sequence[Picture], clock: str) -> Bundle:
+    """Return pictures that are drawn already."""
+    return _bundle(pictures, clock)
+
+
 def _has_grid(view: str, grid: int) -> bool:
     return view == "access_map" and grid > 0
 

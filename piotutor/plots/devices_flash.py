@@ -22,7 +22,7 @@ PUBLISHED: Mapping[float, float] = {0.3: 2.35}
 SPARES = (0.1, 0.2, 0.3, 0.5)
 _STATES = {
     LIVE: Look("#0072B2", ""),
-    DEAD: Look("#E69F00", "//"),
+    DEAD: Look("#E69F00", "xx"),
     ERASED: Look("#FFFFFF", ""),
 }
 _NAMES = {LIVE: "live", DEAD: "dead"}
