@@ -8,6 +8,7 @@ does jobs of one rank through NULL or POSIX.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
@@ -27,7 +28,7 @@ from piotutor.kernels.base import Comm, SerialComm
 from piotutor.kernels.benchmark import Outcome, run_rank
 from piotutor.kernels.job import Job, read_job
 from piotutor.launch.away import arrive, sending
-from piotutor.launch.memory import zeroed
+from piotutor.launch.memory import with_fresh_memory
 from piotutor.launch.pingpong import compare
 from piotutor.trace import clocks
 from piotutor.trace.clocks import Clocks
@@ -172,12 +173,19 @@ def _world() -> Comm:
     """Return all ranks of MPI."""
     import mpi4py
 
-    mpi4py.rc.thread_level = "funneled"  # more would cost a lock in every call
-    with zeroed():
-        from mpi4py import MPI
+    # All calls but the first come from this thread; more than that would cost a lock in each.
+    mpi4py.rc.thread_level = "serialized"
+    if "SLURM_STEP_ID" in os.environ:
+        with_fresh_memory(_start_mpi)
+    from mpi4py import MPI
 
     world: Comm = MPI.COMM_WORLD
     return world
+
+
+def _start_mpi() -> None:
+    """Start MPI, which importing it does."""
+    importlib.import_module("mpi4py.MPI")
 
 
 def _give_up(error: Exception, run_dir: Path, comm: Comm) -> int:

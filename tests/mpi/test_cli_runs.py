@@ -50,7 +50,7 @@ def test_done_when(capsys):
     assert isinstance(result["environment"], dict)
     assert result["targets"] == []
     found = {verdict["name"]: verdict["found"] for verdict in result["verdicts"]}
-    assert len(found) == 9
+    assert len(found) == 11
     assert found["misaligned"] or result["capture"]["how"] == "none"
     assert Path(result["run_dir"]).is_dir()
 
