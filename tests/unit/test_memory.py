@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 
+# As in a rank: no thread has ended before, whose memory would be taken over.
+PROGRAM = """
+import ctypes
 from piotutor.launch.memory import with_fresh_memory
 
-SIZE = 4096
+SIZE, USED = 4096, 85
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+places = [libc.malloc(SIZE) for _ in range(200)]
+for place in places:
+    ctypes.memset(place, USED, SIZE)
+for place in places[::2]:
+    libc.free(place)
+
+def act():
+    assert USED not in ctypes.string_at(libc.malloc(300), SIZE)
+    again = libc.malloc(SIZE)
+    ctypes.memset(again, USED, SIZE)
+    libc.free(again)
+    assert ctypes.string_at(libc.malloc(SIZE), SIZE) == bytes(SIZE)
+    print("fresh, and zero again after use")
+
+with_fresh_memory(act)
+"""
 
 
 def test_memory_is_fresh_and_zero_again_after_use():
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "mallopt"):
+    if not hasattr(ctypes.CDLL(None), "mallopt"):
         pytest.skip("this C library has no mallopt")
-    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    used = [libc.malloc(SIZE) for _ in range(200)]
-    for place in used:
-        ctypes.memset(place, 85, SIZE)
-    for place in used[::2]:
-        libc.free(place)
-    seen = []
-
-    def act():
-        first = libc.malloc(300)
-        seen.append(ctypes.string_at(first, SIZE))
-        again = libc.malloc(SIZE)
-        ctypes.memset(again, 85, SIZE)
-        libc.free(again)
-        seen.append(ctypes.string_at(libc.malloc(SIZE), SIZE))
-
-    with_fresh_memory(act)
-    assert 85 not in seen[0]
-    assert seen[1] == bytes(SIZE)
+    argv = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "fresh, and zero again after use\n", done.stderr
