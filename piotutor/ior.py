@@ -164,6 +164,22 @@ def parse(command: str | Iterable[str]) -> tuple[Workload, list[str]]:
     return reader.workload(), reader.unsupported
 
 
+def workload_of(given: Workload | str | Iterable[str]) -> Workload:
+    """Return a workload, or that of an IOR command line of which all has an equal here.
+
+    Raises
+    ------
+    UsageError
+        A part of the line has no equal, or makes no sense.
+    """
+    if isinstance(given, Workload):
+        return given
+    parsed, unsupported = parse(given)
+    if unsupported:
+        raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
+    return parsed
+
+
 def _split(command: str) -> list[str]:
     try:
         return shlex.split(command, comments=True)

@@ -6,10 +6,10 @@ import dataclasses
 import time
 from typing import Any
 
-from piotutor import diagnosis, ior, metrics, rundir
+from piotutor import diagnosis, metrics, rundir
 from piotutor.engine import Machine, model
 from piotutor.engine.machines import read_machine
-from piotutor.errors import UsageError
+from piotutor.ior import workload_of
 from piotutor.results import Run
 from piotutor.storage.striping import Component, Striping
 from piotutor.trace import Layer, Trace
@@ -50,7 +50,7 @@ def model_run(
     PiotutorError
         The engine isn't built.
     """
-    work = _read(workload)
+    work = workload_of(workload)
     on, name = (read_machine(machine), machine) if isinstance(machine, str) else (machine, "")
     layers = (
         (Layer.APP, Layer.SERVER)
@@ -74,15 +74,6 @@ def model_run(
         rundir.write_json(run_dir / "guard-result.json", ended)
         rundir.write_json(run_dir / "result.json", result)
     return Run(run_dir)
-
-
-def _read(workload: Workload | str | list[str]) -> Workload:
-    if isinstance(workload, Workload):
-        return workload
-    parsed, unsupported = ior.parse(workload)
-    if unsupported:
-        raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
-    return parsed
 
 
 def _environment(work: Workload, machine: Machine, name: str, laid_out: Striping) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from piotutor import commands, launch, preparation, rundir
 from piotutor.commands import Command
 from piotutor.errors import UsageError
-from piotutor.ior import parse
+from piotutor.ior import workload_of
 from piotutor.jobs import Job, start_guard
 from piotutor.launch import Launcher, limits
 from piotutor.results import Run
@@ -98,7 +98,7 @@ def start(
         launcher=launcher,
         fault=fault,
     )
-    return _start(_compared(_read(workload), options), options)
+    return _start(_compared(workload_of(workload), options), options)
 
 
 def _compared(workload: Workload, options: preparation.Options) -> Workload:
@@ -292,13 +292,3 @@ def open_run(path: str | Path) -> Run:
         There is none, or it is damaged.
     """
     return Run(path)
-
-
-def _read(workload: Workload | str | list[str]) -> Workload:
-    """Accept an IOR command line too, if all of it has an equal here."""
-    if isinstance(workload, Workload):
-        return workload
-    parsed, unsupported = parse(workload)
-    if unsupported:
-        raise UsageError(f"no equal here for {', '.join(unsupported)}: leave it out")
-    return parsed
