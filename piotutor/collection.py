@@ -10,10 +10,10 @@ from piotutor import diagnosis, metrics, rundir
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.kernels.hints import compare
-from piotutor.launch import service, shared
+from piotutor.launch import shared
 from piotutor.launch.batch import REFUSED
 from piotutor.results import Run, read_errors, read_output, recorded
-from piotutor.storage import seen
+from piotutor.storage import beside, seen
 from piotutor.storage.striping import stripe_size
 from piotutor.trace import Layer, Op, Trace
 
@@ -89,7 +89,7 @@ def _missing(directory: Path, ended: dict[str, Any], tasks: Any) -> list[str]:
 def _environment(directory: Path) -> dict[str, Any]:
     """Return where a run took place, with what its storage told when it was up."""
     about: dict[str, Any] = rundir.read_json(directory / "environment.json")
-    about |= rundir.read_lenient(directory / service.READY).get("environment", {})
+    about |= rundir.read_lenient(directory / beside.READY).get("environment", {})
     found = seen.noted(directory)
     about |= {"layout": found.striping.to_dict()} if found else {}
     size = stripe_size(about.get("layout"))

@@ -26,6 +26,7 @@ from piotutor.errors import PiotutorError
 from piotutor.jobs import Job, start_guard
 from piotutor.launch import service
 from piotutor.launch.orders import Orders
+from piotutor.storage import beside
 from piotutor.storage.ceph import Ceph
 from piotutor.storage.ceph.standing import Standing
 from piotutor.storage.datafiles import DataFiles
@@ -79,7 +80,7 @@ class Upkeep:
         self._job.end()
         if not failed:
             shutil.rmtree(self.run_dir, ignore_errors=True)
-        (self.run_dir / service.READY).unlink(missing_ok=True)
+        (self.run_dir / beside.READY).unlink(missing_ok=True)
 
     async def stop(self) -> None:
         """End it without blocking; see `stop_sync`."""
@@ -108,7 +109,7 @@ class Upkeep:
         await self.stop()
 
     def _up(self) -> bool:
-        if (self.run_dir / service.READY).exists():
+        if (self.run_dir / beside.READY).exists():
             return True
         if self._job.state in ("failed", "stopped", "timeout"):
             output = self._job.output
@@ -117,7 +118,7 @@ class Upkeep:
         return False
 
     def _standing(self) -> Standing:
-        ready = json.loads((self.run_dir / service.READY).read_text())
+        ready = json.loads((self.run_dir / beside.READY).read_text())
         given = {each.name: getattr(self._storage, each.name) for each in fields(self._storage)}
         return Standing(**given, home=self.run_dir, enter=tuple(ready["argv_prefix"]))
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from piotutor.launch import processes
+from piotutor.storage.beside import ERROR, READY
 
-READY, ERROR, LOG = "storage-ready.json", "storage-error.json", "storage.log"
-"""What it leaves in the run directory."""
+LOG = "storage.log"
+"""What it prints, in the run directory; `READY` and `ERROR` are its own words."""
 START = 60.0
 """Seconds until it must be ready."""
 FINISH = 15.0

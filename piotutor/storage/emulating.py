@@ -7,30 +7,23 @@ where the files' bytes lay and how well the emulation was kept.
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import targets_of
 from piotutor.engine.shared import SharedWorld, Told
 from piotutor.engine.world import library_path
 from piotutor.errors import PiotutorError
+from piotutor.storage.beside import READY, serve, told_to_end, write_whole
 from piotutor.storage.placing import layout_of
 from piotutor.storage.striping import Component, Striping
 from piotutor.stripemap import StripeMap
 from piotutor.trace.writer import TraceWriter
 from piotutor.units import format_seconds
 
-READY, ERROR = "storage-ready.json", "storage-error.json"
-TICK = 0.1
-"""Seconds between looks at what the servers have done."""
 LIMIT = 1.1
 """From so many times the emulated time on, the machine itself is said to be the limit."""
 
@@ -62,16 +55,16 @@ class Emulation:
 
     def run(self) -> None:
         """Let the ranks go, record until they are done, and say how it went."""
-        _write(self.run_dir / READY, {"env": self.env})
-        while not _told_to_end():
+        write_whole(self.run_dir / READY, {"env": self.env})
+        while not told_to_end():
             self._record()
         self._record(rest=True)
         told = self.world.told()
         self.writer.drop(told.dropped)
         self.writer.close()
-        _write(self.run_dir / "map.json", self._map())
+        write_whole(self.run_dir / "map.json", self._map())
         about = {"emulation": told._asdict(), "storage_notes": notes(told)}
-        _write(self.run_dir / READY, {"env": self.env, "environment": about})
+        write_whole(self.run_dir / READY, {"env": self.env, "environment": about})
 
     def _record(self, *, rest: bool = False) -> None:
         records = self.world.collect(rest=rest)
@@ -115,38 +108,5 @@ def notes(told: Told) -> list[str]:
     return found
 
 
-def _told_to_end() -> bool:
-    """Wait a little; say whether a line or the end of the input asked for the end."""
-    ready, _, _ = select.select([0], [], [], TICK)
-    if not ready:
-        return False
-    said = os.read(0, 4096)
-    if not said:
-        raise SystemExit(1)  # who started us is dead: nothing more is to be recorded
-    return said == b"stop\n"
-
-
-def _write(path: Path, value: Any) -> None:
-    """Write a small file whole."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1))
-    part.replace(path)
-
-
-def main(arguments: Iterable[str]) -> NoReturn:
-    """Serve the run whose orders are named; a problem is told in one line, and in a file."""
-    (path,) = arguments
-    orders = json.loads(Path(path).read_text())
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
-    try:
-        Emulation(orders).run()
-    except (PiotutorError, OSError) as error:
-        problem = str(error)
-        _write(Path(orders["run_dir"]) / ERROR, {"problem": problem})
-        sys.exit(problem)
-    sys.exit(0)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(sys.argv[1:], lambda orders: Emulation(orders).run)

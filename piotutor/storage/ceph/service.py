@@ -9,17 +9,15 @@ ends all that it started. Orders without files have it start a Ceph that stands 
 from __future__ import annotations
 
 import json
-import os
-import select
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from piotutor.errors import PiotutorError
+from piotutor.storage.beside import ERROR, READY, serve, told_to_end, write_whole
 from piotutor.storage.ceph import ORDERS, POOL, Ceph, binaries, slow
 from piotutor.storage.ceph.cluster import Cluster, started
 from piotutor.storage.ceph.config import LOOPBACK, Config
@@ -29,11 +27,8 @@ from piotutor.storage.ceph.reach import MDS, Reach
 from piotutor.storage.ceph.slow import Slowed
 from piotutor.storage.ceph.standing import CHANGE
 
-READY, ERROR = "storage-ready.json", "storage-error.json"
 CODED = "written is what each OSD's store wrote, parity included: clients write to the first alone"
 """What is said of the counts where the data is erasure-coded."""
-TICK = 0.1
-"""Seconds between looks at the daemons."""
 TIDY = 1.0
 """Seconds between looks for clients that died."""
 
@@ -62,7 +57,7 @@ class Service:
         self.slowed.begin()
         with self._reach() as reach:
             if self.standing:
-                _write(self.run_dir / READY, self._made())
+                write_whole(self.run_dir / READY, self._made())
                 self._wait(reach.evict_dead)
                 return
             with reach.client() as client:
@@ -82,16 +77,16 @@ class Service:
         counting = Counting(reach, self.run_dir / "trace/servers.piot", coded=coded)
         before = reach.all_counters()
         with self.slowed.delays(reach):
-            _write(self.run_dir / READY, self._ready(reach, files))
+            write_whole(self.run_dir / READY, self._ready(reach, files))
             self._wait()
         counting.finish()
-        _write(self.run_dir / "map.json", files.map())
+        write_whole(self.run_dir / "map.json", files.map())
         after = reach.all_counters()
         rose = {name: differences(before[name], after[name]) for name in before}
-        _write(self.run_dir / "mds.json", rose.pop(MDS))
-        _write(self.run_dir / "osds.json", rose)
+        write_whole(self.run_dir / "mds.json", rose.pop(MDS))
+        write_whole(self.run_dir / "osds.json", rose)
         rises = {osd: now - passed.get(osd, 0) for osd, now in self._passed().items()}
-        _write(self.run_dir / "network.json", {"passed": rises})
+        write_whole(self.run_dir / "network.json", {"passed": rises})
 
     def _ready(self, reach: Reach, files: Files) -> dict[str, Any]:
         shadow = self.place / "shadow"
@@ -127,7 +122,7 @@ class Service:
         asked = self.run_dir / CHANGE
         if asked.exists():
             self.slowed.limit(*json.loads(asked.read_text()))
-            _write(self.run_dir / READY, self._made())
+            write_whole(self.run_dir / READY, self._made())
             asked.unlink()
 
     def _repetitions(self) -> int:
@@ -186,37 +181,8 @@ class Service:
     def _told(self) -> bool:
         """Wait a little; say whether a line or the end of the input asked for the end."""
         self._change()
-        ready, _, _ = select.select([] if self.standing else [0], [], [], TICK)
-        return bool(ready) and _asks_for_end(os.read(0, 4096))
-
-
-def _asks_for_end(said: bytes) -> bool:
-    if not said:
-        raise SystemExit(1)  # who started us is dead: nothing more is to be recorded
-    return said == b"stop\n"
-
-
-def _write(path: Path, value: Any) -> None:
-    """Write a small file whole."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1))
-    part.replace(path)
-
-
-def main(arguments: Iterable[str]) -> NoReturn:
-    """Serve the run whose orders are named; a problem is told in one line, and in a file."""
-    (path,) = arguments
-    service = Service(json.loads(Path(path).read_text()))
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
-    try:
-        service.run()
-    except (PiotutorError, OSError) as error:
-        problem = str(error)
-        _write(service.run_dir / ERROR, {"problem": problem})
-        sys.exit(problem)
-    sys.exit(0)
+        return told_to_end(listening=not self.standing)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(sys.argv[1:], lambda orders: Service(orders).run)
