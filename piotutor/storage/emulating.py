@@ -41,6 +41,7 @@ class Emulation:
         self.run_dir, self.names = Path(orders["run_dir"]), orders["files"]
         self.machine = Machine(**orders["machine"])
         self.plan = orders["plan"]
+        self.count = self.plan["stripe_count"]
         self.env = {
             "PIOTUTOR_EMULATE_PREFIX": orders["prefix"],
             "PIOTUTOR_EMULATE_WORLD": orders["world"],
@@ -63,7 +64,11 @@ class Emulation:
         self.writer.drop(told.dropped)
         self.writer.close()
         write_whole(self.run_dir / "map.json", self._map())
-        about = {"emulation": told._asdict(), "storage_notes": notes(told)}
+        about = {
+            "emulation": told._asdict(),
+            "ranks_per_client": self.plan["ranks_per_client"],
+            "storage_notes": notes(told),
+        }
         write_whole(self.run_dir / READY, {"env": self.env, "environment": about})
 
     def _record(self, *, rest: bool = False) -> None:
@@ -80,13 +85,13 @@ class Emulation:
         for number, (name, size) in enumerate(self.world.files()):
             index = order.setdefault(Path(name).name, len(order))
             with suppress(PiotutorError):  # more pieces than a map can have
-                entries.append(self._lay(number, size).to_dict() | {"file": index, "name": name})
+                known = {"file": index, "name": name, "first_object": number * self.count}
+                entries.append(self._lay(number, size).to_dict() | known)
         return {"system": "emulated", "source": "computed by the engine", "files": entries}
 
     def _lay(self, number: int, size: int) -> StripeMap:
-        count = self.plan["stripe_count"]
-        targets = tuple(targets_of(number, count, self.machine.targets))
-        part = Component(self.plan["stripe_size"], count, targets=targets)
+        targets = tuple(targets_of(number, self.count, self.machine.targets))
+        part = Component(self.plan["stripe_size"], self.count, targets=targets)
         layout = layout_of(Striping("emulated", (part,)))
         return StripeMap.computed(layout, size, system="emulated")
 

@@ -270,8 +270,11 @@ void release_arrives(struct world *w, number r)
     tree_remove(w, &object->locks, r);
     object->awaited--;
     object->shared |= w->machine.lock_protocol == WHOLE_FILE;
-    tell_lock(w, range, UNLOCK, range->called);
-    if (w->machine.lock_protocol == TOKENS && range->start < range->wanted) {
+    struct range given = *range;
+    if (w->machine.lock_protocol == TOKENS)
+        given.start = larger(range->start, range->wanted);
+    tell_lock(w, &given, UNLOCK, range->called);
+    if (given.start > range->start) {
         range->end = range->wanted;
         range->state = GRANTED;
         tree_add(w, &object->locks, r);
