@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from piotutor.engine.world import engine
+from piotutor.engine.library import engine
 from piotutor.errors import UsageError
 from piotutor.trace import Op
 from piotutor.units import parse_size

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from piotutor.engine.library import engine, library
 from piotutor.engine.machine import Machine
-from piotutor.engine.world import Numbers, Size, engine, library
+from piotutor.engine.world import Numbers, Size
 from piotutor.errors import PiotutorError
 from piotutor.trace.record import RECORD
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from piotutor.engine.library import library_path
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import targets_of
 from piotutor.engine.shared import SharedWorld, Told
-from piotutor.engine.world import library_path
 from piotutor.errors import PiotutorError
 from piotutor.storage.beside import READY, serve, told_to_end, write_whole
 from piotutor.storage.placing import layout_of

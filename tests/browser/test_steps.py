@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from piotutor.engine.world import library
+from piotutor.engine.library import library
 
 pytestmark = [
     pytest.mark.browser,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from piotutor import layout, metrics
 from piotutor.engine import Machine, model
-from piotutor.engine.world import OPERATION, WAIT, World, library
+from piotutor.engine.library import library
+from piotutor.engine.world import OPERATION, WAIT, World
 from piotutor.errors import UsageError
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload

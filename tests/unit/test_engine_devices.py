@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piotutor.engine.devices import DISKS, POLICIES, Array, Flash, amplification
-from piotutor.engine.world import library
+from piotutor.engine.library import library
 from piotutor.errors import UsageError
 from piotutor.trace import Op
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piotutor.engine import Machine
+from piotutor.engine.library import library
 from piotutor.engine.machine import LOCKS
-from piotutor.engine.world import OPERATION, World, library
+from piotutor.engine.world import OPERATION, World
 from piotutor.trace import Layer, Op
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")

@@ -10,8 +10,8 @@ import pytest
 from interposing import build, interposer
 
 from piotutor.engine import Machine
+from piotutor.engine.library import library_path
 from piotutor.engine.shared import SharedWorld, why_not
-from piotutor.engine.world import library_path
 from piotutor.trace import Layer, Op
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")

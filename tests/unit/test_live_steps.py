@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from piotutor.engine.world import library
+from piotutor.engine.library import library
 from piotutor.errors import UsageError
 from piotutor.live import steps as stepping
 from piotutor.live.steps import Steps, steps

@@ -8,8 +8,8 @@ import pytest
 
 from piotutor import cli, metrics
 from piotutor.engine import Machine
+from piotutor.engine.library import library
 from piotutor.engine.machines import MACHINES, read_machine
-from piotutor.engine.world import library
 from piotutor.errors import UsageError
 from piotutor.modelled import model_run
 from piotutor.results import Run

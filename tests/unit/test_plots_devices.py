@@ -7,7 +7,7 @@ import pytest
 from test_plots_data import record, trace_of
 
 from piotutor.engine.devices import DEAD, DISKS, ERASED, LIVE, Array, Flash
-from piotutor.engine.world import library
+from piotutor.engine.library import library
 from piotutor.errors import UsageError
 from piotutor.plots.devices_array import STAGES, array_alt, array_data, array_finding, plot_array
 from piotutor.plots.devices_disk import PARTS, disk_alt, disk_data, disk_finding, plot_disk
