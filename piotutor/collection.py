@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from piotutor import diagnosis, metrics, rundir
+from piotutor import metrics, rundir
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.kernels.hints import compare
 from piotutor.launch import shared
 from piotutor.launch.batch import REFUSED
+from piotutor.outcome import NO_HINTS, outcome
 from piotutor.results import Run, read_errors, read_output, recorded
 from piotutor.storage import beside, seen
 from piotutor.storage.striping import stripe_size
@@ -26,7 +27,6 @@ _UNSEEN = (
     "nothing was recorded: the program used no file of interest, or it is static or has more "
     "rights than you (capture=strace sees static ones)"
 )
-_NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
 
 
 def collect(directory: Path) -> Run:
@@ -45,25 +45,21 @@ def collect(directory: Path) -> Run:
         captured["notes"].append(_UNSEEN)
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
-    result = {
-        "provenance": trace.provenance,
-        "status": status,
-        "environment": worker.get("environment", {}) | environment,
-        "phases": [phase.to_dict() for phase in metrics.phases(trace)],
-        "layers": metrics.layers(trace),
-        "targets": metrics.targets(trace),
-        "verdicts": _judged(trace, environment, workload),
-        "dropped": trace.dropped,
-        "capture": captured | _storage(directory, ended, trace),
-        "verified_bytes": worker.get("verified_bytes", 0),
-        "verified_from": worker.get("verified_from"),
-        "hints": _hints(directory, worker),
-        "mismatches": mismatches,
-        "signature": worker.get("signature"),
-        "exit_code": ended.get("code"),
-        "seconds": ended["seconds"],
-        "run_dir": str(directory),
-    }
+    trace.meta.update(environment=environment, workload=workload)
+    result = outcome(
+        trace,
+        worker.get("environment", {}) | environment,
+        captured | _storage(directory, ended, trace),
+        status=status,
+        verified_bytes=worker.get("verified_bytes", 0),
+        verified_from=worker.get("verified_from"),
+        hints=_hints(directory, worker),
+        mismatches=mismatches,
+        signature=worker.get("signature"),
+        exit_code=ended.get("code"),
+        seconds=ended["seconds"],
+        run_dir=str(directory),
+    )
     foreign = "workload" not in job
     problem = "" if foreign and ended["code"] else _problem(directory, ended, mismatches)
     rundir.write_json(directory / "result.json", result | ({"problem": problem} if problem else {}))
@@ -98,7 +94,7 @@ def _environment(directory: Path) -> dict[str, Any]:
 
 def _hints(directory: Path, worker: dict[str, Any]) -> dict[str, Any]:
     """Return what became of the hints, those for a layout judged by the file's own."""
-    hints = worker.get("hints") or _NO_HINTS
+    hints = worker.get("hints") or NO_HINTS
     found = seen.noted(directory)
     return compare(hints, found.hints, found.source) if found else hints
 
@@ -111,12 +107,6 @@ def _storage(directory: Path, ended: dict[str, Any], trace: Trace) -> dict[str, 
         moved |= {"device_read": int(last["result"]), "device_written": int(last["length"])}
     about = {"block": "not asked for"} | {k: v for k, v in sampled.items() if "block" in k}
     return about | {"io": moved}
-
-
-def _judged(trace: Trace, environment: dict[str, Any], workload: Any) -> list[dict[str, Any]]:
-    """Return all verdicts on a trace, found or not."""
-    trace.meta.update(environment=environment, workload=workload)
-    return [verdict.to_dict() for verdict in diagnosis.verdicts(trace)]
 
 
 def _problem(directory: Path, ended: dict[str, Any], mismatches: list[Any]) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from piotutor import diagnosis, metrics, rundir
+from piotutor import rundir
+from piotutor.outcome import outcome
 from piotutor.results import Run
 from piotutor.trace import Trace, importers
 
-_NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
 _KEPT = ("source", "damage")
 """Notes that stay in the trace; the others go into the result."""
 
@@ -105,36 +105,22 @@ def _result(
     told, damage = trace.meta, trace.meta.get("damage", [])
     notes = [f"not in it: {text}" for text in source.get("missing", [])]
     span = trace.span(np.ones(len(trace), bool))
-    return {
-        "provenance": trace.provenance,
-        "status": "done",
-        "environment": environment,
-        "phases": _phases(trace),
-        "layers": told.get("layers") or metrics.layers(trace),
-        "targets": metrics.targets(trace),
-        "verdicts": [verdict.to_dict() for verdict in diagnosis.verdicts(trace)],
-        "dropped": trace.dropped,
-        "capture": {
-            "how": "import",
-            "why": f"by {environment['capture']}, imported from {path}",
-            "block": "not in it",
-            "notes": [*([damage] if isinstance(damage, str) else damage), *notes],
-        },
-        "verified_bytes": 0,
-        "verified_from": None,
-        "hints": _NO_HINTS,
-        "mismatches": [],
-        "signature": None,
-        "exit_code": None,
-        "seconds": told.get("seconds", (span[1] - span[0]) / 1e9 if span else 0.0),
+    capture = {
+        "how": "import",
+        "why": f"by {environment['capture']}, imported from {path}",
+        "block": "not in it",
+        "notes": [*([damage] if isinstance(damage, str) else damage), *notes],
     }
+    seconds = told.get("seconds", (span[1] - span[0]) / 1e9 if span else 0.0)
+    result = outcome(trace, environment, capture, seconds=seconds)
+    if told.get("layers"):
+        result["layers"] = told["layers"]
+    if told.get("phases"):
+        result["phases"] = _phases(result["phases"], told["phases"])
+    return result
 
 
-def _phases(trace: Trace) -> list[dict[str, Any]]:
-    """Return the phases that the other program summed up, with latencies of the trace; or its."""
-    seen = [phase.to_dict() for phase in metrics.phases(trace)]
-    told = trace.meta.get("phases")
-    if not told:
-        return seen
+def _phases(seen: list[dict[str, Any]], told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the phases that the other program summed up, with latencies of the trace."""
     latency = {(phase["op"], phase["repetition"]): phase["latency"] for phase in seen}
     return [phase | {"latency": latency.get((phase["op"], phase["repetition"]))} for phase in told]

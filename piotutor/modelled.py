@@ -6,10 +6,11 @@ import dataclasses
 import time
 from typing import Any
 
-from piotutor import diagnosis, metrics, rundir
+from piotutor import metrics, rundir
 from piotutor.engine import Machine, model
-from piotutor.engine.machines import read_machine
+from piotutor.engine.machines import kind_of, read_machine
 from piotutor.ior import workload_of
+from piotutor.outcome import outcome
 from piotutor.results import Run
 from piotutor.storage.striping import Component, Striping
 from piotutor.trace import Layer, Trace
@@ -17,7 +18,12 @@ from piotutor.workload import Workload
 
 MANY = 1_000_000
 """Transfers from which on the servers' records aren't kept, only the application's."""
-_NO_HINTS: dict[str, Any] = {"requested": {}, "echoed": {}, "verified": {}}
+_CAPTURE: dict[str, Any] = {
+    "how": "model",
+    "why": "in virtual time: no byte was moved",
+    "block": "not modelled",
+    "notes": [],
+}
 
 
 def model_run(
@@ -52,59 +58,42 @@ def model_run(
     """
     work = workload_of(workload)
     on, name = (read_machine(machine), machine) if isinstance(machine, str) else (machine, "")
-    layers = (
-        (Layer.APP, Layer.SERVER)
-        if work.total_bytes // work.transfer_size <= MANY
-        else (Layer.APP,)
-    )
+    many = work.total_bytes // work.transfer_size > MANY
+    layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER)
     began = time.monotonic()
     trace = model(work, on, stripe_size=stripe_size, stripe_count=stripe_count, layers=layers)
     taken = time.monotonic() - began
+    laid_out = Striping("model", (Component(stripe_size, stripe_count),))
+    environment = {
+        **_environment(work, on, name),
+        "layout": laid_out.to_dict(),
+        "stripe_size": stripe_size,
+        "model": {**trace.meta["engine"], "seconds": taken},
+    }
+    return _keep(trace, work, environment)
+
+
+def _environment(work: Workload, machine: Machine, name: str) -> dict[str, Any]:
+    """Say on what: there is no host and no MPI, and the machine stands for the file system."""
+    about = {"name": name, **dataclasses.asdict(machine)}
+    known = {"filesystem": kind_of(name) or None, "ranks": work.num_tasks, "machine": about}
+    return {**known, "host": None, "mpi": None, "slowed": None, "capture": None}
+
+
+def _keep(trace: Trace, work: Workload, environment: dict[str, Any]) -> Run:
+    """Make a run's directory of it."""
     state = rundir.state_dir()
     rundir.prune(state)
+    seconds = max((phase.end for phase in metrics.phases(trace)), default=0) / 1e9
+    result = outcome(trace, environment, _CAPTURE, seconds=seconds)
+    taken = environment["model"]["seconds"]
+    ended = {"status": "done", "code": 0, "reason": "", "seconds": taken, "left": []}
     with rundir.new(state, f"model-{work.api}") as (run_dir, _):
         trace.save(run_dir / "trace" / "modelled.piot")
-        laid_out = Striping("model", (Component(stripe_size, stripe_count),))
-        environment = _environment(work, on, name, laid_out)
-        result = _result(trace, environment) | {"run_dir": str(run_dir), "model_seconds": taken}
+        where = {"run_dir": str(run_dir)}
         job = {"format": 1, "workload": work.to_dict(), "files": trace.files}
-        ended = {"status": "done", "code": 0, "reason": "", "seconds": taken, "left": []}
-        rundir.write_json(run_dir / "job.json", job | {"run_dir": str(run_dir)})
+        rundir.write_json(run_dir / "job.json", job | where)
         rundir.write_json(run_dir / "environment.json", environment)
         rundir.write_json(run_dir / "guard-result.json", ended)
-        rundir.write_json(run_dir / "result.json", result)
+        rundir.write_json(run_dir / "result.json", result | where)
     return Run(run_dir)
-
-
-def _environment(work: Workload, machine: Machine, name: str, laid_out: Striping) -> dict[str, Any]:
-    """Say on what: there is no host, no file system and no MPI."""
-    told = {"filesystem": None, "host": None, "mpi": None, "slowed": None, "capture": "model"}
-    about = {"name": name, **dataclasses.asdict(machine)}
-    return told | {"ranks": work.num_tasks, "machine": about, "layout": laid_out.to_dict()}
-
-
-def _result(trace: Trace, environment: dict[str, Any]) -> dict[str, Any]:
-    phases = metrics.phases(trace)
-    return {
-        "provenance": trace.provenance,
-        "status": "done",
-        "environment": environment,
-        "phases": [phase.to_dict() for phase in phases],
-        "layers": metrics.layers(trace),
-        "targets": metrics.targets(trace),
-        "verdicts": [verdict.to_dict() for verdict in diagnosis.verdicts(trace)],
-        "dropped": trace.dropped,
-        "capture": {
-            "how": "model",
-            "why": "in virtual time: no byte was moved",
-            "block": "not modelled",
-            "notes": [],
-        },
-        "verified_bytes": 0,
-        "verified_from": None,
-        "hints": _NO_HINTS,
-        "mismatches": [],
-        "signature": None,
-        "exit_code": None,
-        "seconds": max((phase.end for phase in phases), default=0) / 1e9,
-    }

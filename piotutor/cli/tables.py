@@ -61,6 +61,9 @@ def _notes(run: Run) -> Iterator[str]:
     layout = layout_words(result["environment"])
     if layout:
         yield f"layout: {layout}"
+    locks = run.environment.get("model") or run.environment.get("emulation") or {}
+    if locks.get("grants"):
+        yield f"locks: {locks['grants']:,} granted, {locks['callbacks']:,} called back"
     if result["dropped"]:
         yield f"dropped: {format_count(result['dropped'])} events found no room in the trace"
     yield from _captured(run)

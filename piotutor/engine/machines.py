@@ -133,6 +133,12 @@ def read_machine(text: str) -> Machine:
     return _changed(machine, given, text)
 
 
+def kind_of(text: str) -> str:
+    """Return what a machine is called in pictures: its name or its file's, and what was changed."""
+    name, _, changes = text.partition(":")
+    return Path(name).stem + (f" ({changes})" if changes else "")
+
+
 def _from_file(name: str) -> Machine:
     path = Path(name).expanduser()
     if path.suffix != ".json":

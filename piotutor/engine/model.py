@@ -48,7 +48,8 @@ def model(
     Returns
     -------
     Trace
-        ``modelled``; its clock begins at 0.
+        ``modelled``; its clock begins at 0. ``meta["engine"]`` counts events, and locks granted
+        and called back.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def model(
         files=[f"file {number}" for number in range(len(files))],
         dropped=world.dropped,
         provenance="modelled",
-        meta=_meta(workload, machine, stripe_size, stripe_count),
+        meta=_meta(workload, machine, stripe_size, stripe_count) | {"engine": _counts(world)},
     )
 
 
@@ -144,6 +145,10 @@ def ranks_per_client(ranks: int, machine: Machine, per_node: int | None = None) 
     if -(-ranks // each) > machine.clients:
         raise UsageError(f"{ranks} ranks, {each} a node: the machine has {machine.clients} clients")
     return each
+
+
+def _counts(world: World) -> dict[str, int]:
+    return {"events": world.events, "grants": world.grants, "callbacks": world.callbacks}
 
 
 def _meta(

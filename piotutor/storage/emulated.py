@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from piotutor.capture import preload
 from piotutor.engine import shared
 from piotutor.engine.machine import Machine
-from piotutor.engine.machines import read_machine
+from piotutor.engine.machines import kind_of, read_machine
 from piotutor.engine.model import ranks_per_client
 from piotutor.errors import UsageError
 from piotutor.storage import options
@@ -74,8 +74,7 @@ class Emulated(Local):
     @property
     def kind(self) -> str:
         """The machine's name."""
-        name, _, changes = self.machine.partition(":")
-        return Path(name).stem + (f" ({changes})" if changes else "")
+        return kind_of(self.machine)
 
     @property
     def elsewhere(self) -> bool:

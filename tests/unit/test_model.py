@@ -84,6 +84,11 @@ def test_a_model_is_a_run_that_says_so():
     assert sum(each["bytes"] for each in result["targets"]) == 32 << 20
     assert len(result["targets"]) == 2
     assert result["verified_bytes"] == 0
+    assert result["environment"]["machine"]["targets"] == 8
+    assert result["environment"]["stripe_size"] == 1 << 20
+    assert result["environment"]["model"]["grants"] >= 8
+    assert result["environment"]["model"]["events"] > 0
+    assert run.badge == "modelled · small-lustre, 4 ranks"
     assert metrics.phases(run.trace)[0].bytes == 16 << 20
 
 
@@ -103,7 +108,9 @@ def test_the_command_prints_tables_and_json(capsys):
     assert cli.main([*words, "--stripe-count", "4", "--stripe-size", "64k", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["provenance"] == "modelled"
     assert cli.main(words) == 0
-    assert capsys.readouterr().out.startswith("modelled")
+    shown = capsys.readouterr().out
+    assert shown.startswith("modelled · slow-ceph, 2 ranks")
+    assert "\nlocks: " in shown
     for wrong in (["--stripe-count", "many"], ["--stripe-count", "9"], ["--stripe-size", "x"]):
         assert cli.main([*words, *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
