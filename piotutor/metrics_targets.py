@@ -264,13 +264,14 @@ def rank_phases(trace: Trace) -> list[PhaseResult]:
     return phases(trace) if top_layer(trace) < Layer.BLOCK else []
 
 
-def write_amplification(trace: Trace) -> float | None:
+def write_amplification(trace: Trace, work: TargetWork | None = None) -> float | None:
     """Return the bytes that targets wrote, by their own counts, over those that ranks wrote.
 
     1 where each byte is kept once and nothing is written twice; with parity of three data chunks
-    to one, 4/3 at best. None where the servers told nothing, or nothing was written.
+    to one, 4/3 at best. None where the servers told nothing, or nothing was written. `work` is
+    what targets did, where it is known already.
     """
-    work = target_work(trace)
+    work = work or target_work(trace)
     asked = sum(int(part.sum()) for (part,) in trace.blocks(transfers(trace, Op.WRITE), "result"))
     if work is None or work.how == DEALT or not asked:
         return None

@@ -21,6 +21,7 @@ from piotutor.metrics_targets import (
     rank_phases,
     straggler,
     target_work,
+    write_amplification,
 )
 from piotutor.plots import bins
 from piotutor.plots.style import INK, Recipe, Style, badge, byte_axis, empty, scaled, time_axis
@@ -52,6 +53,8 @@ class TargetsData:
         The same summed up.
     late : Straggler or None
         A target that was done long after the others.
+    grown : float or None
+        Bytes that targets wrote for each that ranks wrote, of erasure-coded data.
     phases : list of PhaseResult
         The ranks' write and read phases.
     began : int
@@ -67,6 +70,7 @@ class TargetsData:
     work: TargetWork | None
     totals: Totals | None
     late: Straggler | None
+    grown: float | None
     phases: list[PhaseResult]
     began: int
     badge: str
@@ -97,8 +101,9 @@ def targets_data(
     work = target_work(trace)
     found = rank_phases(trace)
     nothing = TargetsData(
-        np.array([0.0, 1.0]), what, op, np.zeros((0, 1)), None, None, None, found, 0, badge(trace)
-    )
+        np.array([0.0, 1.0]), what, op, np.zeros((0, 1)), None, None, None, None, found, 0,
+        badge(trace),
+    )  # fmt: skip
     if work is None:
         return nothing
     totals = work.totals(op)
@@ -122,8 +127,14 @@ def targets_data(
         work=work,
         totals=totals,
         late=straggler(work, op or main_op(work), found),
+        grown=write_amplification(trace, work) if op != "read" and _coded(trace) else None,
         began=began,
     )
+
+
+def _coded(trace: Trace) -> bool:
+    layout = (trace.meta.get("environment") or {}).get("layout") or {}
+    return "erasure" in layout.get("note", "")
 
 
 def window(trace: Trace, totals: Totals) -> tuple[int, int]:
@@ -149,6 +160,8 @@ def targets_finding(data: TargetsData) -> str:
     if slow:
         return slow
     shares = share_words(work.names, work.word, totals.bytes, "bytes")
+    if data.grown:
+        return f"For each byte of the ranks the {work.word}s write {data.grown:.3g}; {shares}"
     busy = totals.working
     seconds = (int(totals.last[busy].max()) - int(totals.first[busy].min())) / 1e9
     together = f", together {format_rate(totals.bytes.sum() / seconds)}" if seconds else ""

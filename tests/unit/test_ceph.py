@@ -333,6 +333,15 @@ def test_coded_data_is_counted_where_it_is_stored():
     assert Counts.of(counters["osd"], counters["bluestore"]) == Counts(3, 20, 2, 9, 0)
 
 
+def test_of_coded_data_time_is_unknown_since_one_osd_only_counts_it(tmp_path, quick):
+    osds = Counters(1)
+    osds.now[0]["bluestore"] |= {
+        f"bluestore_write_{size}": 1 for size in ("big", "small", "big_bytes", "small_bytes")
+    }
+    Counting(osds, tmp_path / "servers.piot", coded=True).finish()
+    assert set(Trace.load(tmp_path / "servers.piot").column("offset").tolist()) == {-1}
+
+
 def test_an_osd_that_dies_leaves_whole_records(tmp_path, eventually, monkeypatch):
     monkeypatch.setattr("piotutor.storage.ceph.counting.PERIOD", 0.001)
     osds = Counters(1)

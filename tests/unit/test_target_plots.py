@@ -237,6 +237,20 @@ def test_the_finding_of_strips(counts, until, finding):
     assert targets.targets_finding(data) == finding
 
 
+def test_of_coded_data_the_finding_is_what_parity_costs():
+    rows = [
+        record(Op.OPEN, 0, 0, file=0),
+        record(Op.WRITE, 0, 1, offset=0, length=96 * KIB, file=0),
+        record(Op.CLOSE, 19, 20, file=0),
+    ]
+    layout = {**CEPH["environment"], "layout": {"note": "erasure-coded 3+1"}}
+    meta = {**CEPH, "environment": layout}
+    counts = [[0, 32], [0, 32], [0, 32], [0, 32]]
+    data = targets.targets_data(trace_of(*samples(counts), *rows, meta=meta))
+    wanted = "For each byte of the ranks the OSDs write 1.33; 4 OSDs share the bytes evenly"
+    assert targets.targets_finding(data) == wanted
+
+
 def test_two_looks_apart_is_no_straggler():
     trace = trace_of(*samples([(0, 4, 4), (0, 3, 4)]), *strided(2, 30), meta=CEPH)
     work = target_work(trace)

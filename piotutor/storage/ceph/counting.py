@@ -55,8 +55,9 @@ class Counting:
     """Looks at the OSDs' counters now and then, in a thread of its own, and keeps records.
 
     Each is one of `Op.SAMPLE` of `Layer.SERVER`; all counts are since the beginning: ``length``
-    bytes written, ``result`` bytes read, ``offset`` nanoseconds spent on both, ``aux`` write
-    operations and, from bit 32 on, read operations.
+    bytes written, ``result`` bytes read, ``offset`` nanoseconds spent on both (-1 of coded data:
+    only the first of its OSDs counts them), ``aux`` write operations and, from bit 32 on, read
+    operations.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ class Counting:
                 op=Op.SAMPLE,
                 start=start,
                 end=self._since,
-                offset=count.busy,
+                offset=-1 if self._coded else count.busy,
                 length=count.written,
                 result=count.read,
                 target=target,
