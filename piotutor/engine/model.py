@@ -61,7 +61,7 @@ def model(
     if not 1 <= stripe_count <= machine.targets:
         raise UsageError(f"stripe_count={stripe_count}: the machine has {machine.targets} targets")
     todo, counts = operations(workload)
-    room = min(len(todo) * (1 + machine.targets), MOST_RECORDS)
+    room = MOST_RECORDS if Layer.SERVER in layers else min(len(todo), MOST_RECORDS)
     files = [
         (stripe_size, targets_of(file, stripe_count, machine.targets))
         for file in range(workload.num_files)
