@@ -22,7 +22,14 @@ from piotutor.units import compact_size
 from piotutor.workload import Workload, options
 
 _HINT = "IOR_HINT__MPI__"
-_METAVARS = {"size": "SIZE", "int": "N", "path": "FILE", "hints": "NAME=VALUE,...", "choice": "API"}
+_METAVARS = {
+    "size": "SIZE",
+    "int": "N",
+    "counts": "N,N,...",
+    "path": "FILE",
+    "hints": "NAME=VALUE,...",
+    "choice": "API",
+}
 
 # IOR's other options: what each is, and whether it takes a value.
 _OTHERS = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from piotutor.errors import UsageError
@@ -32,7 +32,8 @@ class Option:
         What it does, in one sentence.
     kind : str
         ``flag`` (bool), ``level`` (an int, the flag repeated), ``int``, ``size`` (bytes),
-        ``choice`` (a word), ``path`` or ``hints`` (pairs of words).
+        ``choice`` (a word), ``path``, ``counts`` (numbers, a comma between them) or ``hints``
+        (pairs of words).
     group : str
         The heading under which it is listed.
     short, long : str
@@ -88,6 +89,8 @@ class Option:
         """Write a value for people."""
         if self.kind == "size" and value is not None:
             return format_size(value)
+        if self.kind == "counts":
+            return ",".join(map(str, value))
         return format_hints(value) if self.kind == "hints" else str(value)
 
     def read(self, value: Any) -> Any:
@@ -106,6 +109,8 @@ class Option:
             return _SWITCH.get(text.strip().lower(), text)
         if self.kind == "choice":
             return text.strip().upper()
+        if self.kind == "counts":
+            return tuple(parse_size(part) for part in text.split(","))
         return text if self.kind == "path" else parse_size(text)
 
     def check(self, value: Any) -> Any:
@@ -133,6 +138,13 @@ def _check_number(option: Option, value: Any) -> int:
     if number % option.multiple:
         raise UsageError(f"{option.label} is {shown}: IOR needs a multiple of {option.multiple}")
     return number
+
+
+def _check_counts(option: Option, value: Any) -> tuple[int, ...]:
+    numbers = (value,) if hasattr(value, "__index__") else value
+    if not isinstance(numbers, tuple | list) or not numbers:
+        raise UsageError(f"{option.label} is {value!r}: give a whole number, or a list of them")
+    return tuple(_check_number(replace(option, kind="int"), number) for number in numbers)
 
 
 def _check_choice(option: Option, value: Any) -> str:
@@ -171,6 +183,7 @@ _CHECKS = {
     "size": _check_number,
     "choice": _check_choice,
     "path": _check_path,
+    "counts": _check_counts,
     "hints": _check_hints,
 }
 

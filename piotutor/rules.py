@@ -76,6 +76,16 @@ RULES: tuple[tuple[Callable[[Workload], bool], str], ...] = (
         "may meet: write and keep (-k) the file without -z, then read it",
     ),
     (
+        lambda w: w.repetitions % len(w.queue_depth) != 0,
+        "queue_depth (--queue-depth {queue_depth}) has a depth for each repetition in turn: make "
+        "repetitions (-i, {repetitions}) a multiple of how many there are",
+    ),
+    (
+        lambda w: w.deep and (not w.read or w.verify_read or bool(w.stonewall)),
+        "queue_depth (--queue-depth {queue_depth}) is for reads to their end that nobody compares: "
+        "take -r, and neither -R nor -D",
+    ),
+    (
         lambda w: w.chunk_size * 8 > w.bytes_per_file // w.segment_count,
         "chunk_size (--hdf5.chunkSize) of {chunk_size} elements of 8 bytes is larger than a "
         "segment's dataset: make it smaller",

@@ -28,7 +28,7 @@ def _option(
 ) -> Any:
     """Make a field: its default and, in its metadata, its `Option`."""
     side = "long" if flag.startswith("--") else "short"
-    if kind == "int":
+    if kind in ("int", "counts"):
         more = {"maximum": INT32_MAX, **more}
     more = {side: flag, "directive": directive, **more}
     option = Option(kind=kind, group=group, help=text, **more)
@@ -194,6 +194,18 @@ class Workload:
         "O_DIRECT: past the page cache",
         apis=("POSIX",),
     )
+    queue_depth: tuple[int, ...] = _option(
+        (1,),
+        "counts",
+        _SYNC,
+        "--queue-depth",
+        "",
+        "reads that each rank keeps in flight; several, 1,2,4: one for each repetition in turn",
+        minimum=1,
+        maximum=1024,
+        apis=("POSIX",),
+        in_ior=False,
+    )
     barriers: bool = _option(
         False,
         "flag",
@@ -336,6 +348,15 @@ class Workload:
             "read": self.read or self.verify_read,
         }
         return tuple(op for op, wanted in asked.items() if wanted)
+
+    @property
+    def deep(self) -> bool:
+        """Whether a rank keeps several reads in flight at any time."""
+        return max(self.queue_depth) > 1
+
+    def depth(self, repetition: int) -> int:
+        """Return how many reads each rank keeps in flight in a repetition."""
+        return self.queue_depth[repetition % len(self.queue_depth)]
 
     @property
     def bytes_per_rank(self) -> int:

@@ -6,6 +6,7 @@
  * serves every MPI whose offsets have 64 bits.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,12 @@ typedef struct {
     record *records;
     uint64_t tail;
 } work;
+
+/* Threads that share the reads of a phase: each takes the next one, once all are there. */
+typedef struct {
+    _Atomic int64_t next, arrived;
+    int64_t threads;
+} turns;
 
 typedef int mpi_at(void *file, int64_t offset, void *buffer, int count, intptr_t type, void *status);
 
@@ -44,7 +51,14 @@ static void times(record *r, int64_t start)
     r->start = start;
 }
 
-/* Both return how many transfers were whole. The next one, if any, has its times and, as its
+static void wait_for_all(turns *t)
+{
+    struct timespec soon = {0, 50000};
+    for (t->arrived++; t->arrived < t->threads;)
+        nanosleep(&soon, NULL);
+}
+
+/* They return how many transfers were whole. The next one, if any, has its times and, as its
  * result, the bytes that were moved or a negated error number; it isn't published. */
 
 int64_t piotutor_posix(const work *w, int fd, int writes)
@@ -55,6 +69,25 @@ int64_t piotutor_posix(const work *w, int fd, int writes)
         int64_t start = now();
         ssize_t got = writes ? pwrite(fd, buffer, w->size, w->offsets[k])
                              : pread(fd, buffer, w->size, w->offsets[k]);
+        times(r, start);
+        if (got != w->size) {
+            r->result = got < 0 ? -errno : got;
+            return k;
+        }
+        __atomic_store_n(&r->tail, w->tail, __ATOMIC_RELEASE);
+    }
+    return w->count;
+}
+
+/* One thread of several; of a transfer that wasn't whole it returns the number. */
+int64_t piotutor_posix_turns(const work *w, int fd, turns *t, int32_t thread)
+{
+    wait_for_all(t);
+    for (int64_t k; (k = t->next++) < w->count;) {
+        record *r = w->records + k;
+        r->thread = thread;
+        int64_t start = now();
+        ssize_t got = pread(fd, buffer_of(w, 0), w->size, w->offsets[k]);
         times(r, start);
         if (got != w->size) {
             r->result = got < 0 ? -errno : got;

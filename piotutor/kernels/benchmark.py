@@ -17,6 +17,7 @@ from piotutor.errors import UsageError
 from piotutor.kernels import kernel_class
 from piotutor.kernels.base import Comm, Offsets
 from piotutor.kernels.buffers import Checker, Filler, unstamped
+from piotutor.kernels.deep import Deep
 from piotutor.kernels.direct import aligned_buffer
 from piotutor.kernels.job import Job
 from piotutor.kernels.traced import After, Buffers, Stream, Traced
@@ -121,6 +122,7 @@ class _Plan:
     after: list[After] = field(default_factory=list)
     stonewall: bool = False
     keep: bool = True
+    depth: int = 1
 
 
 class Rank:
@@ -222,8 +224,10 @@ class Rank:
             self.outcome.warnings.append(text)
 
     def _read(self, plan: _Plan) -> None:
-        size = plan.offsets.shape[1] * self.job.workload.transfer_size
-        self._run(replace(plan, keep=False), [aligned_buffer(size)])
+        work = self.job.workload
+        size = plan.offsets.shape[1] * work.transfer_size
+        plan = replace(plan, keep=False, depth=work.depth(self._repetition))
+        self._run(plan, [aligned_buffer(size)])
 
     def _check(self, plan: _Plan) -> None:
         """Read cold, and compare every byte."""
@@ -241,7 +245,7 @@ class Rank:
         job, work, traced = self.job, self.job.workload, self.traced
         traced.file = plan.file
         traced.aux = pack_aux(self._repetition, plan.phase)
-        stream = traced.stream(plan.op, plan.offsets, buffers)
+        stream = self._stream(plan, buffers)
         self.comm.barrier()
         self._open(plan)
         job.trip(self.comm.rank)
@@ -257,6 +261,12 @@ class Rank:
         self.outcome.hints = self.kernel.hints()
         self.outcome.environment = self.kernel.environment()
         return stream.done
+
+    def _stream(self, plan: _Plan, buffers: Buffers) -> Stream:
+        """Prepare the calls: one after the other, or several at once."""
+        if plan.depth > 1:
+            return Deep(self.traced, plan.offsets, buffers, plan.depth)
+        return self.traced.stream(plan.op, plan.offsets, buffers)
 
     def _open(self, plan: _Plan) -> None:
         """Open the phase's file; note one that was made, so that it can be removed."""

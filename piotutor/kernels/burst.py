@@ -34,6 +34,22 @@ class Work(ctypes.Structure):
     )
 
 
+class Turns(ctypes.Structure):
+    """What threads share that take the reads of a phase in turn: see `_burst.c`."""
+
+    _fields_ = (
+        ("next", ctypes.c_int64),
+        ("arrived", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
+    )
+
+    def release(self) -> None:
+        """Let those go on who wait for threads that won't come, and find nothing to do."""
+        self.next, self.threads = 2**62, 0
+
+
+Shared = Callable[[Work, Turns, int], int]
+"""Does transfers of a `Work` in turn with other threads, as the thread of that number."""
 Native = Callable[[Work], int]
 """Does the transfers of a `Work`; returns how many were whole."""
 
@@ -48,7 +64,8 @@ def library() -> ctypes.CDLL | None:
 def load(path: str) -> ctypes.CDLL:
     """Load the C loop from a file."""
     found = ctypes.CDLL(path)
-    found.piotutor_posix.restype = found.piotutor_mpi.restype = ctypes.c_int64
+    for name in ("piotutor_posix", "piotutor_posix_turns", "piotutor_mpi"):
+        getattr(found, name).restype = ctypes.c_int64
     return found
 
 
@@ -58,6 +75,17 @@ def posix_native(op: Op, fd: int) -> Native | None:
     if loop is None:
         return None
     return lambda work: int(loop.piotutor_posix(ctypes.byref(work), fd, int(op == Op.WRITE)))
+
+
+def posix_shared(fd: int) -> Shared | None:
+    """Return the loop of ``pread`` on a descriptor, for one of several threads."""
+    loop = library()
+    if loop is None:
+        return None
+    read = loop.piotutor_posix_turns
+    return lambda work, turns, thread: int(
+        read(ctypes.byref(work), fd, ctypes.byref(turns), thread)
+    )
 
 
 def mpi_native(name: str, extension: str, file: int, byte: int) -> Native | None:

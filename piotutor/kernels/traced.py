@@ -272,14 +272,18 @@ class Stream:
             offsets = np.ascontiguousarray(self._offsets[self.done : end, 0])
             self._count(native(plan_work(self._buffers, offsets, records, whole)))
             if self.done < end:
-                at = (self.done - self._first) * _WORDS
-                result = self._words[at + 4]
-                if result < 0:
-                    self._publish(at, result, Flag.FAILED)
-                    raise self._traced.kernel.native_error(-result)
-                self._short(at, result)
+                self._not_whole(self.done - self._first)
                 self._count(1)
         return False
+
+    def _not_whole(self, row: int) -> None:
+        """See to a transfer that C has left as it came out: short, or failed."""
+        at = row * _WORDS
+        result = self._words[at + 4]
+        if result < 0:
+            self._publish(at, result, Flag.FAILED)
+            raise self._traced.kernel.native_error(-result)
+        self._short(at, result)
 
     def _count(self, calls: int) -> None:
         self.done += calls

@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +142,70 @@ def test_the_end_of_a_file_is_reported(tmp_path):
         run(tmp_path, small(write=False, read=True))
     assert records(Op.READ)["result"].tolist() == [SIZE, SIZE, 100, 0]
     assert (tmp_path / "data").exists()
+
+
+def deep(depth, **options):
+    return small(write=False, read=True, queue_depth=depth, **options)
+
+
+def test_deep_reads_are_those_of_a_single_thread(tmp_path):
+    (tmp_path / "data").write_bytes(bytes(40 * SIZE))
+    run(tmp_path, deep((1, 3, 64), block_size=40 * SIZE, repetitions=3))
+    found = records(Op.READ)
+    for repetition, depth in enumerate((1, 3, 64)):
+        mine = found[repetition_of(found["aux"]) == repetition]
+        assert sorted(mine["offset"].tolist()) == list(range(0, 40 * SIZE, SIZE))
+        assert set(mine["result"].tolist()) == {SIZE}
+        assert np.all(mine["end"] >= mine["start"])
+        threads = set(mine["thread"].tolist())
+        assert threads == {-1} if depth == 1 else threads <= set(range(depth))
+    assert run.trace.dropped == 0
+
+
+class Together(PosixKernel):
+    """Lets reads go on only when three are under way."""
+
+    bind = Kernel.bind
+    gate = threading.Barrier(3, timeout=60)
+
+    def read(self, offset, data):
+        self.gate.wait()
+        return super().read(offset, data)
+
+
+def test_deep_reads_are_under_way_at_once(tmp_path, monkeypatch):
+    (tmp_path / "data").write_bytes(bytes(12 * SIZE))
+    run(tmp_path, deep(3, block_size=12 * SIZE), Together, monkeypatch)
+    found = records(Op.READ)
+    assert np.bincount(found["thread"]).tolist() == [4, 4, 4]
+
+
+def test_short_deep_reads_are_continued(tmp_path, monkeypatch):
+    (tmp_path / "data").write_bytes(bytes(4 * SIZE))
+    run(tmp_path, deep(2), Stingy, monkeypatch)
+    assert sorted(records(Op.READ)["offset"].tolist()) == list(range(0, 4 * SIZE, 1000))
+
+
+def test_the_end_of_a_file_ends_all_that_read_deep(tmp_path):
+    (tmp_path / "data").write_bytes(bytes(2 * SIZE + 100))
+    with pytest.raises(PiotutorError, match=r"gave (100|0) of 3,000 bytes"):
+        run(tmp_path, deep(2))
+
+
+def test_reading_deep_what_cant_be_read_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "data").write_bytes(bytes(4 * SIZE))
+    monkeypatch.setattr(PosixKernel, "close", lambda self: None)
+    monkeypatch.setattr(Traced, "open", lambda self, *_, **__: None)
+    with pytest.raises(OSError) as caught:
+        run(tmp_path, deep(2))
+    assert caught.value.errno == errno.EBADF
+    assert Flag.FAILED in records(Op.READ)["flags"]
+
+
+def test_deep_reads_without_room_for_records_are_counted(tmp_path):
+    (tmp_path / "data").write_bytes(bytes(4 * SIZE))
+    run(tmp_path, deep(2), trace_max_bytes=1 << 14)
+    assert run.trace.dropped >= 4
 
 
 def test_a_full_disk_is_recorded_and_raised(tmp_path, monkeypatch):

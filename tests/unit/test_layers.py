@@ -14,12 +14,12 @@ import piotutor
 ROOT = Path(piotutor.__file__).parent
 # From the bottom up. A row may import itself and the rows before it.
 ROWS = (
-    ("badge", "errors", "lookup", "units"),
+    ("badge", "errors", "lookup", "queueing", "units"),
     ("hints", "option", "rules", "workload"),
     ("ior", "rand", "pattern", "layout", "stripemap", "content", "twophase"),
     ("trace",),
     ("metrics",),
-    ("metrics_layers", "metrics_locks", "metrics_targets"),
+    ("metrics_depth", "metrics_layers", "metrics_locks", "metrics_targets"),
     ("diagnosis",),
     ("engine",),
     ("kernels",),

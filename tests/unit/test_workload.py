@@ -121,6 +121,13 @@ REFUSED = [
     ({"api": "NULL", "write": True, "verify_read": True}, "-a NULL keeps none"),
     ({"stonewall_wear_out": True}, "add -D with seconds"),
     ({"random_offset": 2, "write": True, "verify_write": True}, "leaves blocks unwritten"),
+    ({"queue_depth": (1, 2, 4), "read": True}, "a multiple of how many there are"),
+    ({"queue_depth": 8, "write": True}, "take -r, and neither -R nor -D"),
+    ({"queue_depth": 8, "read": True, "stonewall": 1}, "take -r, and neither -R nor -D"),
+    ({"queue_depth": 0, "read": True}, "queue_depth (--queue-depth) is 0: give at least 1"),
+    ({"queue_depth": (), "read": True}, "give a whole number, or a list of them"),
+    ({"queue_depth": "8", "read": True}, "give a whole number, or a list of them"),
+    ({"queue_depth": 8, "api": "MPIIO"}, "queue_depth (--queue-depth) does nothing"),
     ({"api": "HDF5", "chunk_size": 2**20}, "larger than a segment's dataset"),
 ]
 
