@@ -39,6 +39,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),
     "ribbon": ("piotutor.live", "ribbon"),
+    "plot_locks": ("piotutor.plots.locks", "plot_locks"),
     "stripe_map": ("piotutor.stripemap", "stripe_map"),
     "h5map": ("piotutor.plots.address_map", "h5map"),
     "Lesson": ("piotutor.lesson", "Lesson"),

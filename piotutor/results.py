@@ -116,8 +116,8 @@ class Run:
         trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:
             trace.meta["workload"] = self.workload.to_dict()
-        told = _map(self.dir)
-        trace.meta.update({"map": told} if told else {})
+        told = {"map": _map(self.dir), "mds": rundir.read_lenient(self.dir / "mds.json")}
+        trace.meta.update({name: found for name, found in told.items() if found})
         return trace
 
     @cached_property

@@ -20,6 +20,9 @@ from piotutor.plots import (
     devices_flash,
     extents,
     latency,
+    locks,
+    locks_data,
+    locks_words,
     pattern_map,
     prediction,
     published,
@@ -50,6 +53,7 @@ __all__ = [
     "devices_flash",
     "figure",
     "latency",
+    "locks",
     "pattern_map",
     "prediction",
     "published",
@@ -95,6 +99,7 @@ KINDS = {
     "stripe_map": Kind(
         stripe_access.stripe_map_data, stripe_access.plot_stripe_map, stripe_access.stripe_map_alt
     ),
+    "locks": Kind(locks_data.locks_data, locks.plot_locks, locks_words.locks_alt),
     "verdicts": Kind(verdicts.verdicts_data, verdicts.plot_verdicts, verdicts.verdicts_alt),
 }
 
@@ -107,8 +112,8 @@ def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: An
     trace : Trace
     kind : str
         One of `KINDS`: ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank``,
-        ``descent``, ``ribbon``, ``targets``, ``target_totals``, ``straggler``, ``stripe_map`` or
-        ``verdicts``.
+        ``descent``, ``ribbon``, ``targets``, ``target_totals``, ``straggler``, ``stripe_map``,
+        ``locks`` or ``verdicts``.
     style : Style, optional
         Sizes of type and lines.
     **options

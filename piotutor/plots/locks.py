@@ -1,0 +1,245 @@
+"""Who held what: granted extents of an object as wide bars that flip between clients."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from piotutor.errors import UsageError
+from piotutor.plots.locks_data import LocksData, ObjectLocks, locks_data
+from piotutor.plots.locks_words import NOBODY, counts, locks_alt, locks_finding, run_words
+from piotutor.plots.style import (
+    INK,
+    SEVERAL,
+    Look,
+    Style,
+    Words,
+    byte_axis,
+    empty,
+    finish,
+    handle,
+    hatched,
+    rank_looks,
+    scaled,
+    time_axis,
+)
+from piotutor.trace import Op, Trace
+from piotutor.workload import Workload
+
+__all__ = ["locks_alt", "locks_data", "locks_finding", "plot_locks"]
+
+_ROWS = 80  # more rows than these are drawn without gaps
+_GAP = 0.06  # of a row's height, above and below
+_NAMED = 8  # clients in the legend, and side by side in a row
+
+
+class HasTrace(Protocol):
+    """A run."""
+
+    @property
+    def trace(self) -> Trace:
+        """Its records."""
+
+
+What = Trace | HasTrace | LocksData
+"""What a picture of locks is made of."""
+
+
+def plot_locks(
+    runs: What | Sequence[What] | Mapping[str, What],
+    *,
+    ax: Axes | None = None,
+    style: Style | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw who held which bytes of an object, transfer by transfer or over time.
+
+    Wide bars are what was granted, in the client's colour and hatch; where several clients read,
+    each has its part of a row's height. What a transfer itself touched has a dark outline.
+
+    Parameters
+    ----------
+    runs : Run, Trace or LocksData; a sequence of these, or a mapping of names to them
+        Several are drawn side by side. Without names they are called by their patterns.
+    ax : Axes, optional
+        Draw the first object of one run without title and badge here.
+    style : Style, optional
+        Sizes of type and lines.
+    **options
+        Those of `locks_data`: ``op, objects, most, by, first``.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to draw, or an option is none.
+    """
+    every = _every(runs, options)
+    if ax is not None:
+        _draw(every[0], every[0].shown[0] if every[0].shown else None, ax)
+        return cast(Figure, ax.get_figure(root=True))
+    style = style or Style()
+    with style.applied():
+        return _picture(every, style)
+
+
+def _every(runs: Any, options: Mapping[str, Any]) -> list[LocksData]:
+    if isinstance(runs, Mapping):
+        named = [*runs.items()]
+    else:
+        listed = [*runs] if isinstance(runs, Sequence) else [runs]
+        named = [("", one) for one in listed]
+    if not named:
+        raise UsageError("plot_locks: there is no run to draw")
+    return [_one(one, name, len(named) > 1, options) for name, one in named]
+
+
+def _one(what: Any, name: str, beside: bool, options: Mapping[str, Any]) -> LocksData:
+    if isinstance(what, LocksData):
+        return what
+    trace = getattr(what, "trace", what)
+    if not isinstance(trace, Trace):
+        raise UsageError(f"{type(what).__name__} has no locks: give a run or a trace")
+    return locks_data(trace, name=name or (pattern_name(trace) if beside else ""), **options)
+
+
+def pattern_name(trace: Trace) -> str:
+    """Name the pattern of a trace's workload: ``strided``, ``segmented``, ``a file each``."""
+    told = trace.meta.get("workload")
+    if not told:
+        return str(trace.meta.get("run", "run"))
+    work = Workload.from_dict(told)
+    if work.file_per_process:
+        return "a file each"
+    if work.random_offset:
+        return "random"
+    return "strided" if work.segment_count > 1 else "segmented"
+
+
+def _picture(every: Sequence[LocksData], style: Style) -> Figure:
+    rows = max(1, *(len(data.shown) for data in every))
+    figure = style.figure(min(9.0, 1.4 + 3.2 * rows))
+    grid = figure.subplots(rows, len(every), squeeze=False)
+    for column, data in enumerate(every):
+        for row in range(rows):
+            ax = grid[row, column]
+            if row and row >= len(data.shown):
+                ax.set_axis_off()
+                continue
+            one = data.shown[row] if row < len(data.shown) else None
+            _draw(data, one, ax)
+            if row == 0 and len(every) > 1:
+                ax.set_title(textwrap.fill(f"{data.name}: {run_words(data)}", 100 // len(every)))
+    _legend(figure, every)
+    badges = list(dict.fromkeys(data.badge for data in every))
+    return finish(figure, Words(locks_finding(every), " | ".join(badges), locks_alt(every)), style)
+
+
+def _legend(figure: Figure, every: Sequence[LocksData]) -> None:
+    clients = sorted({client for data in every for client in data.clients})
+    if not clients:
+        return
+    looks = rank_looks(clients)
+    shown = range(len(clients)) if len(clients) <= _NAMED else (0, len(clients) - 1)
+    handles = [handle(looks[at], f"granted to client {clients[at]}") for at in shown]
+    if any(len(one.uses.low) for data in every if data.by == "transfer" for one in data.shown):
+        handles.append(Patch(facecolor="none", edgecolor=INK, lw=1.4, label="the transfer itself"))
+    figure.legend(handles=handles, loc="outside lower left", ncols=min(4, len(handles)))
+
+
+def _draw(data: LocksData, one: ObjectLocks | None, ax: Axes) -> None:
+    if one is None:
+        return _draw_counted(data, ax) if data.counted else empty(ax, NOBODY)
+    rows = len(one.moments) if data.by == "transfer" else 0
+    span = max(rows or data.seconds, 1e-9)
+    ax.set(xlim=(0, one.size), ylim=(0, span))
+    _draw_holds(one, ax, rows, hatches=len(data.clients) > 1)
+    if rows:
+        _draw_transfers(one, ax)
+        few = f"the first {rows}" if rows < one.transfers else "each"
+        ax.set_ylabel(f"time ({few} of {one.transfers:,} {data.word})")
+        ax.set_yticks([])
+    else:
+        scale, name = time_axis(span)
+        ax.set_ylabel(name)
+        scaled(ax.yaxis, scale)
+    ax.invert_yaxis()
+    scale, unit = byte_axis(one.size)
+    what = "the file" if data.protocol == "file" else _object_name(data, one)
+    ax.set_xlabel(f"offset in {what}, {unit}")
+    scaled(ax.xaxis, scale)
+    ax.spines["left"].set_visible(not rows)
+
+
+def _object_name(data: LocksData, one: ObjectLocks) -> str:
+    if data.objects == 1:
+        return "the object"
+    calls = "" if len(data.shown) < 2 else f", {counts(one.callbacks, 'callback')}"
+    return f"object {one.object} of {data.objects:,} (target {one.target}{calls})"
+
+
+def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, *, hatches: bool) -> None:
+    """Draw what was granted; of shared locks each client's has its part of a row, or is pale."""
+    clients = np.unique(one.holds.client)
+    lanes = len(clients) if rows and len(clients) <= _NAMED else 1
+    gap = _GAP if 0 < rows <= _ROWS else 0.0
+    for lane, (client, look) in enumerate(zip(clients, rank_looks(clients), strict=True)):
+        mine = (one.bottom > one.top) & (one.holds.client == client)
+        face = hatched(look if hatches else Look(look.color, ""))
+        for op, part, parts in ((Op.WRITE, 0, 1), (Op.READ, lane % lanes, lanes)):
+            bars = _bars(one, np.flatnonzero(mine & (one.holds.op == op)), gap)
+            height = (bars.bottom - bars.top) / parts
+            boxes = _boxes(
+                bars.low, bars.top + part * height, bars.high, bars.top + (part + 1) * height
+            )
+            alpha = 0.4 if op == Op.READ and parts == 1 else None
+            ax.add_collection(PolyCollection(boxes, alpha=alpha, **face))
+
+
+class _Bars(NamedTuple):
+    low: np.ndarray
+    top: np.ndarray
+    high: np.ndarray
+    bottom: np.ndarray
+
+
+def _bars(one: ObjectLocks, which: np.ndarray, gap: float) -> _Bars:
+    """Return a bar for each lock; with a gap between rows, one for each row of it."""
+    edges = (one.holds.low, one.top, one.holds.high, one.bottom)
+    bars = _Bars(*(column[which].astype(float) for column in edges))
+    if not gap:
+        return bars
+    rows = (bars.bottom - bars.top).astype(int)
+    before = np.cumsum(rows) - rows
+    row = np.repeat(bars.top - before, rows) + np.arange(rows.sum())
+    return _Bars(np.repeat(bars.low, rows), row + gap, np.repeat(bars.high, rows), row + 1 - gap)
+
+
+def _boxes(low: Any, top: Any, high: Any, bottom: Any) -> list[np.ndarray]:
+    corners = np.stack([low, top, low, bottom, high, bottom, high, top], axis=1)
+    return list(corners.reshape(-1, 4, 2))
+
+
+def _draw_transfers(one: ObjectLocks, ax: Axes) -> None:
+    """Outline in each row what the transfer itself touched."""
+    row = np.arange(len(one.moments))
+    boxes = _boxes(one.uses.low, row + _GAP, one.uses.high, row + 1 - _GAP)
+    if len(row) <= _ROWS:
+        ax.add_collection(PolyCollection(boxes, facecolor="none", edgecolor=INK, lw=1.4))
+
+
+def _draw_counted(data: LocksData, ax: Axes) -> None:
+    """Draw what a real metadata server counted: capabilities are whole files'."""
+    names = [f"{data.word} of the ranks", *(f"capabilities {what}" for what in data.counted)]
+    values = [data.transfers, *data.counted.values()]
+    bars = ax.barh(names, values, 0.6, color=[SEVERAL, "#0072B2", "#E69F00"])
+    ax.bar_label(bars, [f" {value:,}" for value in values])
+    ax.invert_yaxis()
+    ax.set_xlabel("how many, as the metadata server counted")
+    ax.margins(x=0.15)
