@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from piotutor.trace import Layer, Op, Phase, Trace
 from piotutor.trace.record import pack_aux
 from piotutor.workload import Workload
 
+_Moves = Callable[[str, int], pattern.Extents]
+"""From a phase's name and a repetition to transfers."""
 MOST_RECORDS = 20_000_000
 """Records of a model at most; those beyond are counted as dropped."""
 
@@ -87,17 +90,25 @@ def operations(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     ndarray of int64
         How many each rank has.
     """
-    each = [_of_rank(workload, rank) for rank in range(workload.num_tasks)]
-    return np.concatenate(each), np.array([len(one) for one in each], np.int64)
+    ranks = workload.num_tasks
+    if workload.random_offset:  # then ranks of a shared file differ in how many they have
+        each = [
+            _of_ranks(workload, 1, partial(pattern.transfers, workload, rank))[0]
+            for rank in range(ranks)
+        ]
+        return np.concatenate(each), np.array([len(one) for one in each], np.int64)
+    todo = _of_ranks(workload, ranks, lambda op, _: pattern.all_transfers(workload, op)[1])
+    return todo.reshape(-1), np.full(ranks, todo.shape[1], np.int64)
 
 
-def _of_rank(workload: Workload, rank: int) -> np.ndarray:
-    parts = []
-    for repetition in range(workload.repetitions):
-        for name, op, phase in _phases(workload):
-            extents = pattern.transfers(workload, rank, name, repetition)
-            parts.append(_phase(workload, extents, op, pack_aux(repetition, phase)))
-    return np.concatenate(parts)
+def _of_ranks(workload: Workload, ranks: int, moves: _Moves) -> np.ndarray:
+    """Return what ranks do, which all have the same number of operations; shape (ranks, each)."""
+    parts = [
+        _phase(workload, ranks, moves(name, repetition), op, pack_aux(repetition, phase))
+        for repetition in range(workload.repetitions)
+        for name, op, phase in _phases(workload)
+    ]
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _phases(workload: Workload) -> list[tuple[str, Op, Phase]]:
@@ -106,18 +117,21 @@ def _phases(workload: Workload) -> list[tuple[str, Op, Phase]]:
     return written + ([("read", Op.READ, Phase.READ)] if reads else [])
 
 
-def _phase(workload: Workload, extents: pattern.Extents, op: Op, phase: int) -> np.ndarray:
-    """Return one phase of one rank: all begin together, and are over together."""
-    file = int(extents.file[0]) if len(extents.file) else 0
+def _phase(
+    workload: Workload, ranks: int, extents: pattern.Extents, op: Op, phase: int
+) -> np.ndarray:
+    """Return one phase of ranks: all begin together, and are over together."""
     before = [Op.BARRIER, Op.CREATE if op == Op.WRITE else Op.OPEN]
     sync = [Op.SYNC] if op == Op.WRITE and workload.fsync else []
     after = [*sync, Op.CLOSE, Op.BARRIER]
-    todo = np.zeros(len(before) + len(extents.offset) + len(after), OPERATION)
-    moves = todo[len(before) : len(todo) - len(after)]
-    moves["offset"], moves["length"], moves["op"] = extents.offset, extents.length, op
-    todo["file"], todo["phase"] = file, phase
-    todo["op"][: len(before)] = before
-    todo["op"][len(todo) - len(after) :] = after
+    file, offset, length = (column.reshape(ranks, -1) for column in extents)
+    first, last = len(before), len(before) + offset.shape[1]
+    todo = np.zeros((ranks, last + len(after)), OPERATION)
+    moves = todo[:, first:last]
+    moves["offset"], moves["length"], moves["op"] = offset, length, op
+    todo["file"], todo["phase"] = file[:, :1] if file.size else 0, phase
+    todo["op"][:, :first] = before
+    todo["op"][:, last:] = after
     return todo
 
 
