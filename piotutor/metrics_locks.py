@@ -132,10 +132,12 @@ class Uses(NamedTuple):
         return Uses(*(column[mask] for column in self))
 
 
-def asking_layer(trace: Trace) -> Layer:
-    """Return the layer whose calls ask for locks: system calls, where they were recorded."""
+def asking(trace: Trace, op: Op | None = None) -> np.ndarray:
+    """Return the mask of the transfers that ask for locks: system calls, where these are known."""
     seen = trace.where(layer=Layer.POSIX, op=TRANSFERS).any()
-    return Layer.POSIX if seen else top_layer(trace)
+    layer = Layer.POSIX if seen else top_layer(trace)
+    moved = trace.where(layer=layer, op=TRANSFERS if op is None else op, without=Flag.PART)
+    return moved & (trace.column("offset") >= 0) & (trace.column("result") > 0)
 
 
 def lock_uses(trace: Trace, op: Op | None = None) -> Uses:
@@ -148,9 +150,7 @@ def lock_uses(trace: Trace, op: Op | None = None) -> Uses:
     op : Op, optional
         Only ``Op.WRITE``, or only ``Op.READ``.
     """
-    ops = TRANSFERS if op is None else op
-    moved = trace.where(layer=asking_layer(trace), op=ops, without=Flag.PART)
-    moved &= (trace.column("offset") >= 0) & (trace.column("result") > 0)
+    moved = asking(trace, op)
     parts = [_pieces(trace, moved, *each) for each in _files(trace)]
     every = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     source, of, low, high = every or [np.zeros(0, np.int64)] * 4

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from piotutor.errors import UsageError
+from piotutor.metrics import distinct
 from piotutor.metrics_locks import (
     NEVER,
     Holds,
     Uses,
+    asking,
     lock_holds,
     lock_uses,
     locked_at,
@@ -135,7 +137,7 @@ def locks_data(
         How many, where none are named.
     by : str
         ``transfer``: a row for each of the first ones, in the order in which they had their locks;
-        ``time``: all, over time.
+        ``time``: all, over time; also where nobody knows what transfers touched of objects.
     first : int
         How many rows.
 
@@ -146,19 +148,19 @@ def locks_data(
     """
     if by not in BY or op not in (None, "write", "read"):
         raise UsageError(f"by={by!r}, op={op!r}: give transfer or time; write, read or None")
-    uses = lock_uses(trace, Op[op.upper()] if op else None)
+    only = Op[op.upper()] if op else None
+    moved, uses = asking(trace, only), lock_uses(trace, only)
     holds = _during(lock_holds(trace), uses if op else None)
     numbers = np.unique(holds.object)
     began = int(holds.asked.min()) if len(holds.asked) else 0
-    last = int(uses.end.max()) if len(uses.end) else began
+    last = int(uses.end.max()) if len(uses.end) else int(holds.granted.max(initial=began)) + 1
+    by = by if len(uses.start) else "time"
     shown = _chosen(holds, numbers, objects, most)
-    kinds = set(uses.op.tolist())
-    word = {frozenset([3]): "writes", frozenset([2]): "reads"}.get(frozenset(kinds), "transfers")
     return LocksData(
         name=name,
         by=by,
-        word=word,
-        transfers=len(np.unique(uses.source)),
+        word=_word(trace, moved),
+        transfers=int(np.count_nonzero(moved)),
         grants=_grants(holds),
         callbacks=_callbacks(holds),
         objects=len(numbers),
@@ -179,6 +181,12 @@ def locks_data(
         seconds=(last - began) / 1e9,
         badge=badge(trace),
     )
+
+
+def _word(trace: Trace, moved: np.ndarray) -> str:
+    """Say what transfers are called: ``writes`` or ``reads``, where there are only these."""
+    kinds = distinct(trace.column("op"), moved).tolist()
+    return f"{Op(kinds[0]).name.lower()}s" if len(kinds) == 1 else "transfers"
 
 
 def _during(holds: Holds, uses: Uses | None) -> Holds:

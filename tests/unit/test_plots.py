@@ -17,7 +17,7 @@ from piotutor import plots
 from piotutor.errors import UsageError
 from piotutor.plots import pattern_map, prediction, style
 from piotutor.plots.style import Style, figure_html, figure_png
-from piotutor.trace import RECORD, Op, Phase, Trace
+from piotutor.trace import RECORD, Layer, Op, Phase, Trace
 from piotutor.workload import Workload
 
 PLACE = {"environment": {"filesystem": "ext4", "host": "node1", "mpi": "MPICH 5"}}
@@ -37,6 +37,7 @@ TRACES = {
         *strided(),
         *strided(op=Op.READ, phase=Phase.READ, first=20),
         *samples([(0, 40), (0, 40), (0, 0)]),
+        record(Op.LOCK, 0, 1, -1, layer=Layer.SERVER, offset=0, length=47008, result=Op.WRITE),
         meta=STRIPED,
     ),
     "no counters": trace_of(*strided(), meta=STRIPED),
