@@ -11,60 +11,62 @@
 void flush(struct world *w, int32_t client, int32_t object)
 {
     struct view *view = view_of(w, client, object);
-    if (!view->bytes)
-        return;
-    struct rpc rpc = {.offset = view->offset, .length = view->bytes, .client = client,
-                      .object = object, .rank = NOBODY, .op = WRITE, .fragments = view->fragments};
-    view->bytes = view->fragments = 0;
-    number r = new_rpc(w, rpc);
-    if (likely(r))
-        send_rpc(w, r);
+    number stash = view->stash;
+    view->stash = 0;
+    if (stash)
+        send_rpc(w, stash);
 }
 
 static void list_view(struct world *w, struct lane *lane, int32_t client, int32_t object)
 {
     struct view *view = view_of(w, client, object);
-    if (view->listed)
+    if (view->next)
         return;
-    view->listed = 1;
-    view->next = 0;
-    if (lane->last_stash)
-        view_of(w, client, lane->last_stash - 1)->next = object + 1;
-    else
-        lane->stashes = object + 1;
-    lane->last_stash = object + 1;
+    struct view *last = lane->stashes ? view_of(w, client, lane->stashes - 1) : view;
+    view->next = lane->stashes ? last->next : (number)object + 1;
+    lane->stashes = last->next = (number)object + 1;
 }
 
 static void flush_oldest(struct world *w, struct lane *lane, int32_t client)
 {
-    number object = lane->stashes;
-    struct view *view = view_of(w, client, object - 1);
-    lane->stashes = view->next;
-    if (!lane->stashes)
-        lane->last_stash = 0;
-    view->listed = 0;
-    flush(w, client, object - 1);
+    struct view *last = view_of(w, client, lane->stashes - 1);
+    int32_t object = (int32_t)last->next - 1;
+    struct view *first = view_of(w, client, object);
+    if (first == last)
+        lane->stashes = 0;
+    last->next = first->next;
+    first->next = 0;
+    flush(w, client, object);
+}
+
+/* The request to which bytes are added; 0: there is no more room. */
+static number stash_of(struct world *w, struct view *view, const struct rpc *wish)
+{
+    if (!view->stash)
+        view->stash = new_rpc(w, (struct rpc){.offset = wish->offset, .end = -1, .rank = NOBODY,
+                                              .client = wish->client, .object = wish->object,
+                                              .op = WRITE});
+    return view->stash;
 }
 
 static void gather(struct world *w, struct lane *lane, struct rpc wish)
 {
     struct view *view = view_of(w, wish.client, wish.object);
+    number r;
     lane->dirty += wish.length;
-    while (wish.length) {
-        int beside = view->bytes && wish.offset == view->end;
-        if (!view->bytes)
-            view->offset = wish.offset;
-        int64_t room = w->machine.rpc_size - view->bytes;
+    while (wish.length && (r = stash_of(w, view, &wish))) {
+        struct rpc *stash = rpc_at(w, r - 1);
+        int64_t room = w->machine.rpc_size - stash->length;
         int64_t some = wish.length < room ? wish.length : room;
-        view->bytes += some;
-        view->fragments += !beside;
-        view->end = wish.offset + some;
+        stash->length += some;
+        stash->fragments += wish.offset != stash->end;
+        stash->end = wish.offset + some;
         wish.offset += some;
         wish.length -= some;
-        if (view->bytes == w->machine.rpc_size || view->fragments == MOST_FRAGMENTS)
+        if (stash->length == w->machine.rpc_size || stash->fragments == MOST_FRAGMENTS)
             flush(w, wish.client, wish.object);
     }
-    if (view->bytes)
+    if (view->stash)
         list_view(w, lane, wish.client, wish.object);
 }
 
@@ -94,7 +96,7 @@ void keep(struct world *w, number wish)
     }
     int32_t client = rpc->client;
     view_of(w, client, rpc->object)->flying++; /* a lock for it must not go */
-    APPEND(rpc, w, lane->wishes, lane->last_wish, wish);
+    rpc_append(w, &lane->wishes, wish);
     while (lane->stashes)
         flush_oldest(w, lane, client);
 }
@@ -103,8 +105,8 @@ void written_back(struct world *w, const struct rpc *rpc)
 {
     struct lane *lane = lane_of(w, rpc->client, rpc->object);
     lane->dirty -= rpc->length;
-    while (lane->wishes && fits(w, lane, rpc_at(w, lane->wishes - 1)->length)) {
-        number wish = TAKE(rpc, w, lane->wishes, lane->last_wish);
+    while (lane->wishes && fits(w, lane, rpc_at(w, rpc_first(w, lane->wishes) - 1)->length)) {
+        number wish = rpc_take(w, &lane->wishes);
         int32_t object = rpc_at(w, wish - 1)->object;
         take_in(w, lane, wish);
         one_fewer_flying(w, rpc->client, object);

@@ -1,6 +1,6 @@
 /* A radix heap (Ahuja, Mehlhorn, Orlin and Tarjan 1990): time never goes back, so events need no
  * more order than in which bit their time first differs from the present. They are sorted further
- * only when their turn comes near, in lists that keep the order in which they were foreseen. */
+ * only when their turn comes near, in buckets that keep the order in which they were foreseen. */
 #include "events.h"
 
 static inline int bucket_of(const struct world *w, ns time)
@@ -9,68 +9,106 @@ static inline int bucket_of(const struct world *w, ns time)
     return differs ? 64 - __builtin_clzll(differs) : 0;
 }
 
-static inline void put(struct world *w, number e)
+/* ----------------------------------------------------------------------------------- chunks */
+
+static number new_chunk(struct world *w)
 {
-    int b = bucket_of(w, event_at(w, e - 1)->time);
-    w->filled |= (uint64_t)1 << b;
-    APPEND(event, w, w->bucket[b].first, w->bucket[b].last, e);
+    number c = w->free_chunk;
+    if (likely(c))
+        w->free_chunk = chunk_at(w, c - 1)->next;
+    else if (likely(w->chunks < w->chunk_room))
+        c = ++w->chunks;
+    else {
+        w->full = 1;
+        return 0;
+    }
+    chunk_at(w, c - 1)->next = 0;
+    chunk_at(w, c - 1)->count = 0;
+    return c;
 }
+
+static number forget_chunk(struct world *w, number c)
+{
+    struct chunk *chunk = chunk_at(w, c - 1);
+    number next = chunk->next;
+    chunk->next = w->free_chunk;
+    w->free_chunk = c;
+    return next;
+}
+
+/* The last chunk of a bucket, with room for one more event; NULL: there is none. */
+static struct chunk *room_in(struct world *w, struct bucket *bucket)
+{
+    struct chunk *last = bucket->last ? chunk_at(w, bucket->last - 1) : NULL;
+    if (likely(last && last->count < CHUNK))
+        return last;
+    number c = new_chunk(w);
+    if (unlikely(!c))
+        return NULL;
+    if (last)
+        last->next = c;
+    else
+        bucket->first = c;
+    bucket->last = c;
+    return chunk_at(w, c - 1);
+}
+
+static inline void put(struct world *w, struct event event)
+{
+    int b = bucket_of(w, event.time);
+    struct bucket *bucket = w->bucket + b;
+    if (!(w->filled >> b & 1) || event.time < bucket->least)
+        bucket->least = event.time;
+    struct chunk *chunk = room_in(w, bucket);
+    if (likely(chunk)) {
+        chunk->event[chunk->count++] = event;
+        w->filled |= (uint64_t)1 << b;
+    }
+}
+
+/* ----------------------------------------------------------------------------------- events */
 
 void foresee(struct world *w, ns when, enum kind kind, number which)
 {
-    number e = w->free_event;
-    if (likely(e))
-        w->free_event = event_at(w, e - 1)->next;
-    else if (likely(w->events < w->event_room))
-        e = ++w->events;
-    else {
-        w->full = 1;
-        return;
-    }
-    *event_at(w, e - 1) = (struct event){.time = when, .kind = kind, .which = which};
-    put(w, e);
-}
-
-static ns earliest(struct world *w, number e)
-{
-    ns least = INT64_MAX;
-    for (; e; e = event_at(w, e - 1)->next)
-        if (event_at(w, e - 1)->time < least)
-            least = event_at(w, e - 1)->time;
-    return least;
+    put(w, (struct event){when, which, kind});
 }
 
 /* Spread the nearest events over the buckets below theirs, the very next into the lowest. */
 static void come_nearer(struct world *w)
 {
     int b = __builtin_ctzll(w->filled);
-    number e = w->bucket[b].first;
-    w->last_time = earliest(w, e);
-    w->bucket[b].first = w->bucket[b].last = 0;
+    struct bucket *bucket = w->bucket + b;
+    number c = bucket->first;
+    w->last_time = bucket->least;
+    bucket->first = bucket->last = 0;
     w->filled &= ~((uint64_t)1 << b);
-    while (e) {
-        number next = event_at(w, e - 1)->next;
-        put(w, e);
-        e = next;
+    while (c) {
+        const struct chunk *chunk = chunk_at(w, c - 1);
+        for (int32_t i = 0; i < chunk->count; i++)
+            put(w, chunk->event[i]);
+        c = forget_chunk(w, c);
     }
 }
 
 ns next_time(struct world *w)
 {
-    if (!w->filled)
-        return NEVER;
-    return w->bucket[0].first ? w->last_time : earliest(w, w->bucket[__builtin_ctzll(w->filled)].first);
+    return w->filled ? w->bucket[__builtin_ctzll(w->filled)].least : NEVER;
 }
 
 struct event next_event(struct world *w)
 {
-    if (!w->bucket[0].first)
+    struct bucket *bucket = w->bucket;
+    if (!(w->filled & 1))
         come_nearer(w);
-    number e = TAKE(event, w, w->bucket[0].first, w->bucket[0].last);
-    if (!w->bucket[0].first)
-        w->filled &= ~(uint64_t)1;
-    struct event event = *event_at(w, e - 1);
-    event_at(w, e - 1)->next = w->free_event;
-    w->free_event = e;
+    struct chunk *chunk = chunk_at(w, bucket->first - 1);
+    struct event event = chunk->event[bucket->taken++];
+    if (bucket->taken == chunk->count) {
+        bucket->taken = 0;
+        bucket->first = forget_chunk(w, bucket->first);
+        if (!bucket->first) {
+            bucket->last = 0;
+            w->filled &= ~(uint64_t)1;
+        }
+    }
     return event;
 }

@@ -19,15 +19,15 @@
 
 static inline int clash(const struct range *a, const struct range *b)
 {
-    return a->client != b->client && (a->op == WRITE || b->op == WRITE);
+    return a->client != b->client && (a->alone || b->alone);
 }
 
 static int serves(const struct range *range, const struct rpc *wish)
 {
-    return (range->state == GRANTED || range->state == CALLED) && range->client == wish->client
-           && range->object == wish->object && range->start <= wish->offset
+    return (range->state == GRANTED || range->state == CALLED)
+           && range->client == (uint32_t)wish->client && range->object == wish->object && range->start <= wish->offset
            && range->end >= wish->offset + wish->length
-           && (range->op == WRITE || wish->op == READ);
+           && (range->alone || wish->op == READ);
 }
 
 static number that_serves(struct world *w, number range, const void *wish)
@@ -53,7 +53,9 @@ int is_locked(struct world *w, const struct rpc *asked)
     struct rpc wish = *asked;
     wish.object = locked_object(w, wish.object);
     struct view *view = view_of(w, wish.client, wish.object);
-    if (likely(view->lock && serves(range_at(w, view->lock - 1), &wish)))
+    if (!view->lock)
+        return 0;
+    if (likely(serves(range_at(w, view->lock - 1), &wish)))
         return 1;
     number found = tree_overlapping(w, object_at(w, wish.object)->locks, wish.offset,
                                     wish.offset + 1, that_serves, &wish);
@@ -90,7 +92,8 @@ void ask_lock(struct world *w, number which)
     const struct rpc *wish = rpc_at(w, which - 1);
     int64_t page = w->machine.lock_page, end = wish->offset + wish->length;
     struct range range = {.start = wish->offset / page * page, .end = (end + page - 1) / page * page,
-                          .asked = w->now, .client = wish->client, .op = wish->op, .wish = which,
+                          .since = w->now, .client = (uint32_t)wish->client,
+                          .alone = wish->op == WRITE, .wish = which,
                           .object = locked_object(w, wish->object), .state = WAITING};
     if (w->machine.lock_protocol == WHOLE_FILE) {
         range.start = 0;
@@ -119,48 +122,54 @@ static int64_t smaller(int64_t a, int64_t b)
 }
 
 /* The widest range around a request that touches nobody else's, granted or waiting. */
-static void grow(struct world *w, const struct object *object, struct range *range)
+static struct range widest(struct world *w, const struct object *object, const struct range *range)
 {
     const struct machine *m = &w->machine;
     int64_t conflicts = object->ranges - 1;
-    int64_t low = tree_reach(w, object->locks, range->start, in_the_way, range);
-    int64_t high = tree_next(w, object->locks, range->end, in_the_way, range);
-    if (m->lock_protocol == EXTENTS && conflicts > FEW)
-        low = range->start;
+    int is_few = m->lock_protocol != EXTENTS || conflicts <= FEW;
+    struct range wide = *range;
+    if (is_few)
+        wide.start = tree_reach(w, object->locks, range->start, in_the_way, range);
+    wide.end = tree_next(w, object->locks, range->end, in_the_way, range);
     if (m->lock_protocol == EXTENTS && conflicts > m->lock_conflicts)
-        high = smaller(high, larger(range->end, range->start + m->lock_cap));
-    range->start = low;
-    range->end = high;
+        wide.end = smaller(wide.end, larger(range->end, range->start + m->lock_cap));
+    return wide;
 }
 
 /* Its result says for what it is held: READ, shared, or WRITE, alone. */
-static void tell_lock(struct world *w, const struct range *range, enum op op, ns start)
+static void tell_lock(struct world *w, const struct range *range, enum op op, ns end)
 {
     struct record *record = new_record(w, SERVER);
     if (record)
         *record = (struct record){
-            .start = start, .end = larger(w->now, range->served), .offset = range->start,
-            .length = range->end - range->start, .result = range->op, .rank = NOBODY,
-            .client = range->client, .file = -1, .target = object_at(w, range->object)->target,
-            .parent = -1, .layer = SERVER, .op = (uint8_t)op, .aux = (uint64_t)range->object};
+            .start = range->since, .end = end, .offset = range->start,
+            .length = range->end - range->start, .result = range->alone ? WRITE : READ,
+            .rank = NOBODY, .client = (int32_t)range->client, .file = -1,
+            .target = object_at(w, range->object)->target, .parent = -1, .layer = SERVER,
+            .op = (uint8_t)op, .aux = (uint64_t)range->object};
 }
 
-/* When what a server says to a request is heard: it first has to come to it. */
+/* When a server has come to a request, and when what it says is heard. */
+static ns come_to(const struct world *w, const struct range *request)
+{
+    return larger(w->now, request->served);
+}
+
 static ns answered(const struct world *w, const struct range *request)
 {
-    return larger(w->now, request->served) + seconds(w->machine.latency);
+    return come_to(w, request) + seconds(w->machine.latency);
 }
 
 static void grant(struct world *w, struct object *object, number r)
 {
     struct range *range = range_at(w, r - 1);
-    tree_remove(w, &object->locks, r);
-    grow(w, object, range);
+    struct range wide = widest(w, object, range);
+    tree_change(w, &object->locks, r, wide.start, wide.end);
     range->state = GRANTED;
-    tree_add(w, &object->locks, r);
     object->grants++;
     w->grants++;
-    tell_lock(w, range, LOCK, range->asked);
+    tell_lock(w, range, LOCK, come_to(w, range));
+    view_of(w, (int32_t)range->client, range->object)->lock = r;
     foresee(w, answered(w, range), LOCK_GRANTED, r);
 }
 
@@ -177,7 +186,7 @@ static number call_back(struct world *w, number other, const void *about)
         return 0;
     range->state = CALLED;
     range->wanted = request->range->start;
-    range->called = w->now;
+    range->since = w->now;
     request->object->awaited++;
     request->object->callbacks++;
     w->callbacks++;
@@ -187,14 +196,14 @@ static number call_back(struct world *w, number other, const void *about)
 
 static void serve_requests(struct world *w, struct object *object)
 {
-    while (object->first_request && !object->awaited) {
-        number r = object->first_request;
+    while (object->requests && !object->awaited) {
+        number r = range_first(w, object->requests);
         struct request request = {range_at(w, r - 1), object};
         tree_overlapping(w, object->locks, request.range->start, request.range->end, call_back,
                          &request);
         if (object->awaited)
             return;
-        TAKE(range, w, object->first_request, object->last_request);
+        range_take(w, &object->requests);
         grant(w, object, r);
     }
 }
@@ -206,7 +215,7 @@ void request_arrives(struct world *w, number r)
     range->served = occupy(&target_at(w, object->target)->locks, w->now, seconds(w->machine.lock_time));
     tree_add(w, &object->locks, r);
     object->ranges++;
-    APPEND(range, w, object->first_request, object->last_request, r);
+    range_append(w, &object->requests, r);
     serve_requests(w, object);
 }
 
@@ -217,18 +226,17 @@ void lock_is_granted(struct world *w, number r)
     struct range *range = range_at(w, r - 1);
     number wish = range->wish;
     range->wish = 0;
-    view_of(w, range->client, range->object)->lock = r;
     wish_is_locked(w, wish);
 }
 
 void callback_arrives(struct world *w, number r)
 {
     struct range *range = range_at(w, r - 1);
-    struct view *view = view_of(w, range->client, range->object);
+    struct view *view = view_of(w, (int32_t)range->client, range->object);
     range->state = GOING;
     range->next = view->leaving;
     view->leaving = r;
-    give_back(w, range->client, range->object);
+    give_back(w, (int32_t)range->client, range->object);
 }
 
 /* Locks are given back by a thread of the client's own, behind the ranks' next requests. */
@@ -273,7 +281,7 @@ void release_arrives(struct world *w, number r)
     struct range given = *range;
     if (w->machine.lock_protocol == TOKENS)
         given.start = larger(range->start, range->wanted);
-    tell_lock(w, &given, UNLOCK, range->called);
+    tell_lock(w, &given, UNLOCK, w->now);
     if (given.start > range->start) {
         range->end = range->wanted;
         range->state = GRANTED;

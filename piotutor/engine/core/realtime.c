@@ -161,7 +161,7 @@ static void finish_ready(struct shared *s)
 {
     struct world *w = world_of(s);
     number ready;
-    while ((ready = TAKE(rank, w, w->ready, w->last_ready))) {
+    while ((ready = rank_take(w, &w->ready))) {
         struct seat *seat = seat_at(s, ready - 1);
         seat->over = w->now;
         seat->state = FINISHED;

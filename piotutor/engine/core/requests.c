@@ -52,7 +52,7 @@ void send_rpc(struct world *w, number r)
     struct lane *lane = lane_of(w, rpc->client, rpc->object);
     view_of(w, rpc->client, rpc->object)->flying++;
     if (lane->flying == w->machine.rpcs_in_flight) {
-        APPEND(rpc, w, lane->first, lane->last, r);
+        rpc_append(w, &lane->waiting, r);
         return;
     }
     lane->flying++;
@@ -61,14 +61,14 @@ void send_rpc(struct world *w, number r)
 
 void rpc_arrives(struct world *w, number r)
 {
-    struct rpc *rpc = rpc_at(w, r - 1);
+    const struct rpc *rpc = rpc_at(w, r - 1);
     struct target *target = target_at(w, object_at(w, rpc->object)->target);
     ns time = duration(bytes_if(rpc, WRITE), w->machine.server_bandwidth);
-    rpc->arrived = occupy(&server_of(w, rpc)->received, w->now, time);
-    ns done = serve(w, rpc, rpc->arrived);
+    ns arrived = occupy(&server_of(w, rpc)->received, w->now, time);
+    ns done = serve(w, rpc, arrived);
     target->operations++;
     target->bytes += rpc->length;
-    tell(w, SERVER, rpc, rpc->arrived, done);
+    tell(w, SERVER, rpc, arrived, done);
     if (rpc->op == READ && w->machine.server_bandwidth > 0)
         foresee(w, done, LEAVE, r);
     else
@@ -99,7 +99,7 @@ void rpc_is_over(struct world *w, number r)
     struct rpc rpc = *rpc_at(w, r - 1);
     struct lane *lane = lane_of(w, rpc.client, rpc.object);
     forget_rpc(w, r);
-    number next = TAKE(rpc, w, lane->first, lane->last);
+    number next = rpc_take(w, &lane->waiting);
     if (next)
         transmit(w, next);
     else

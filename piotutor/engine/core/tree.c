@@ -62,31 +62,60 @@ static number join(struct world *w, number before, number after)
     return top;
 }
 
+static inline void reach_to(struct range *range, int64_t end)
+{
+    if (range->reach < end)
+        range->reach = end;
+}
+
 void tree_add(struct world *w, number *root, number new)
 {
     struct range *range = range_at(w, new - 1);
-    if (!*root || weight(new) > weight(*root)) {
-        number below = *root;
-        split(w, below, new, &range->left, &range->right);
-        *root = new;
-    } else {
+    uint32_t own = weight(new);
+    while (*root && weight(*root) >= own) {
         struct range *top = range_at(w, *root - 1);
-        tree_add(w, comes_before(w, new, *root) ? &top->left : &top->right, new);
+        reach_to(top, range->end);
+        root = comes_before(w, new, *root) ? &top->left : &top->right;
     }
-    look_below(w, *root);
+    split(w, *root, new, &range->left, &range->right);
+    *root = new;
+    look_below(w, new);
 }
 
+/* Those above it reach less far only if they reached just as far as it. */
 void tree_remove(struct world *w, number *root, number old)
 {
-    if (!*root)
+    if (unlikely(!*root))
         return;
     struct range *top = range_at(w, *root - 1);
     if (*root == old)
         *root = join(w, top->left, top->right);
-    else
+    else {
+        int64_t end = range_at(w, old - 1)->end;
         tree_remove(w, comes_before(w, old, *root) ? &top->left : &top->right, old);
-    if (*root)
-        look_below(w, *root);
+        if (top->reach == end)
+            look_below(w, *root);
+    }
+}
+
+/* Where its begin stays and its end doesn't go back, so does its place, and others reach further. */
+void tree_change(struct world *w, number *root, number which, int64_t start, int64_t end)
+{
+    struct range *range = range_at(w, which - 1);
+    if (start == range->start && end >= range->end) {
+        range->end = end;
+        for (number at = *root; at != which;) {
+            struct range *top = range_at(w, at - 1);
+            reach_to(top, end);
+            at = comes_before(w, which, at) ? top->left : top->right;
+        }
+        reach_to(range, end);
+        return;
+    }
+    tree_remove(w, root, which);
+    range->start = start;
+    range->end = end;
+    tree_add(w, root, which);
 }
 
 number tree_overlapping(struct world *w, number root, int64_t start, int64_t end,

@@ -7,6 +7,7 @@
 
 void tree_add(struct world *w, number *root, number range);
 void tree_remove(struct world *w, number *root, number range);
+void tree_change(struct world *w, number *root, number range, int64_t start, int64_t end);
 
 /* Calls `look` for each range that overlaps, in order, until it returns other than 0; that. */
 number tree_overlapping(struct world *w, number root, int64_t start, int64_t end,

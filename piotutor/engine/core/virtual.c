@@ -31,7 +31,7 @@ void happen(struct world *w, struct event event)
 static void go_on(struct world *w, const struct operation *todo, int64_t *next, const int64_t *end)
 {
     number ready;
-    while ((ready = TAKE(rank, w, w->ready, w->last_ready))) {
+    while ((ready = rank_take(w, &w->ready))) {
         int32_t rank = (int32_t)ready - 1;
         if (next[rank] < end[rank])
             begin(w, rank, todo[next[rank]++]);

@@ -48,7 +48,7 @@ void operation_is_over(struct world *w, int32_t rank)
 {
     if (rank_at(w, rank)->doing.op != WAIT)
         tell_operation(w, rank);
-    APPEND(rank, w, w->ready, w->last_ready, (number)rank + 1);
+    rank_append(w, &w->ready, (number)rank + 1);
 }
 
 void part_is_over(struct world *w, int32_t which)

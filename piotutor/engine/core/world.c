@@ -1,11 +1,17 @@
 #include "engine.h"
 
+/* Each bucket may have one that isn't full, and as many may be on the way to others. */
+static int64_t chunks_for(int64_t events)
+{
+    return events / CHUNK + 2 * 64;
+}
+
 static int64_t lay_out(struct world *w, const struct size *size)
 {
     const struct machine *m = &w->machine;
     const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
                              m->targets * m->target_channels, m->clients * size->objects,
-                             m->clients * m->targets, size->rpcs, size->ranges, size->events, size->records};
+                             m->clients * m->targets, size->rpcs, size->ranges, chunks_for(size->events), size->records};
     int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
 #define TABLE(type, name) \
     w->at.name = used; \
@@ -32,7 +38,7 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
     w->ranks = w->missing = size->ranks;
     w->rpc_room = (number)size->rpcs;
     w->range_room = (number)size->ranges;
-    w->event_room = (number)size->events;
+    w->chunk_room = (number)chunks_for(size->events);
     w->record_room = size->records;
     w->layers = layers;
     return w;
@@ -51,7 +57,7 @@ EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
 {
     rank_at(w, which)->client = client;
     rank_at(w, which)->name = (int32_t)which;
-    APPEND(rank, w, w->ready, w->last_ready, (number)which + 1);
+    rank_append(w, &w->ready, (number)which + 1);
 }
 
 EXPORT void engine_counts(const struct world *w, struct counts *counts)

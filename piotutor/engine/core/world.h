@@ -46,18 +46,22 @@ struct file {
     int64_t first; /* its first object; the others follow */
 };
 
-/* A lock of a client on a range of an object, from its request on. */
+/* A lock of a client on a range of an object, from its request on. One line of a processor's cache:
+ * there are millions of them. */
 enum state { GONE, WAITING, GRANTED, CALLED, GOING };
 
 struct range {
     int64_t start, end;
     int64_t reach; /* the largest end in the tree below it */
-    int64_t wanted; /* where the request begins for which it was called back */
-    ns asked, served, called; /* served: when its server comes to the request */
-    int32_t client, object;
+    ns since;      /* when it was asked for; then, when it was called back */
+    union {
+        ns served;      /* when its server comes to the request */
+        int64_t wanted; /* where the request begins for which it was called back */
+    };
     number left, right, next;
     number wish; /* that waits for it */
-    uint16_t op, state;
+    int32_t object;
+    uint32_t client : 28, alone : 1, state : 3; /* alone: to write */
 };
 
 struct object {
@@ -66,7 +70,7 @@ struct object {
     int32_t awaited;      /* locks that were called back and aren't yet here */
     int32_t shared;       /* nobody may keep its bytes any more */
     number locks;         /* tree of them, and of the requests */
-    number first_request, last_request;
+    number requests;      /* the last of those that wait */
     int64_t ranges, grants, callbacks;
 };
 
@@ -93,37 +97,49 @@ struct target {
  * that travel to the target and back. */
 struct rpc {
     int64_t offset, length;
-    ns arrived;
+    int64_t end; /* where the last of its fragments ends, while they gather */
     int32_t client, object, rank; /* rank NOBODY: written back, no one waits for it */
     uint16_t op, fragments;
     number next;
 };
 
-/* What a client knows of an object: bytes that were written and wait for more, to make a request
- * of a good size; requests under way; who waits for these. */
+/* What a client knows of an object. */
 struct view {
-    int64_t offset, end, bytes;
-    uint16_t fragments, listed;
     int32_t flying;
-    number waiting;
-    number lock;    /* the one that was of use last */
+    number stash;   /* request of written bytes that waits for more, to be of a good size */
+    number waiting; /* ranks, until nothing is under way */
+    number lock;    /* the one that was of use last; 0: there never was one */
     number leaving; /* those called back, until nothing is under way */
-    number next; /* object number + 1, in its lane's list of those with bytes */
+    number next;    /* object number + 1, in its lane's list; 0: it isn't there */
 };
 
-/* What a client knows of a target. */
+/* What a client knows of a target. Lists, of which the last is known and comes before the first. */
 struct lane {
     int64_t dirty;
     int32_t flying;
-    number first, last;           /* requests that wait until another one is back */
-    number wishes, last_wish;     /* that wait for room in the cache */
-    number stashes, last_stash;   /* objects with bytes that wait for more */
+    number waiting; /* requests, until another one is back */
+    number wishes;  /* that wait for room in the cache */
+    number stashes; /* objects with bytes that wait for more */
 };
 
 struct event {
     ns time;
-    number which, next;
+    number which;
     uint32_t kind;
+};
+
+/* Events side by side: what lies in one bucket is gone through one after the other. */
+#define CHUNK 31
+struct chunk {
+    number next;
+    int32_t count;
+    struct event event[CHUNK];
+};
+
+struct bucket { /* events in the order in which they were foreseen */
+    ns least;   /* the earliest of them; without any, it says nothing */
+    number first, last;
+    int32_t taken; /* of its first chunk */
 };
 
 struct record { /* of piotutor/trace/record.py */
@@ -148,7 +164,7 @@ struct record { /* of piotutor/trace/record.py */
     TABLE(struct lane, lane) \
     TABLE(struct rpc, rpc) \
     TABLE(struct range, range) \
-    TABLE(struct event, event) \
+    TABLE(struct chunk, chunk) \
     TABLE(struct record, record)
 
 struct world {
@@ -159,14 +175,12 @@ struct world {
     ns metadata; /* when its server is free again */
     ns last_time; /* of the event before; the buckets are by what differs from it */
     uint64_t filled; /* a bit for each bucket with events */
-    struct {
-        number first, last;
-    } bucket[64];
-    number free_event, events, event_room;
+    struct bucket bucket[64];
+    number free_chunk, chunks, chunk_room;
     number free_rpc, rpcs, rpc_room;
     number free_range, ranges, range_room;
     int64_t grants, callbacks;
-    number ready, last_ready; /* ranks that are done with an operation, and at once */
+    number ready;             /* the last rank that is done with an operation, and at once */
     number arrived;           /* ranks at the barrier */
     int64_t missing;          /* those that aren't there yet */
     int32_t layers;           /* which of them make records: a bit for each */
@@ -213,24 +227,33 @@ static inline ns occupy(ns *free, ns from, ns time)
     return *free = (from > *free ? from : *free) + time;
 }
 
-/* Add to the end of a list, through a table's `next`. */
-#define APPEND(table, w, head, tail, which) \
-    do { \
-        table##_at(w, (which) - 1)->next = 0; \
-        if (tail) \
-            table##_at(w, (tail) - 1)->next = (which); \
+/* A list is a ring, through a table's `next`: its last is known, behind which comes its first. */
+#define LIST(name) \
+    static inline void name##_append(struct world *w, number *last, number which) \
+    { \
+        number *next = &name##_at(w, which - 1)->next; \
+        number *before = *last ? &name##_at(w, *last - 1)->next : NULL; \
+        *next = before ? *before : which; \
+        if (before) \
+            *before = which; \
+        *last = which; \
+    } \
+    static inline number name##_first(struct world *w, number last) \
+    { \
+        return last ? name##_at(w, last - 1)->next : 0; \
+    } \
+    static inline number name##_take(struct world *w, number *last) \
+    { \
+        number first = name##_first(w, *last); \
+        if (first == *last) \
+            *last = 0; \
         else \
-            (head) = (which); \
-        (tail) = (which); \
-    } while (0)
-
-/* Take the first of a list away; 0: there is none. */
-#define TAKE(table, w, head, tail) \
-    ({ \
-        number taken_ = (head); \
-        if (taken_ && !((head) = table##_at(w, taken_ - 1)->next)) \
-            (tail) = 0; \
-        taken_; \
-    })
+            name##_at(w, *last - 1)->next = name##_at(w, first - 1)->next; \
+        return first; \
+    }
+LIST(rank)
+LIST(rpc)
+LIST(range)
+#undef LIST
 
 #endif
