@@ -51,7 +51,7 @@ def test_sanitizers_find_nothing(sanitized, tmp_path):
         [compiler(), "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
     ).stdout.strip()
     files = [each for each in FILES if each.name not in LEFT_OUT]
-    options = ["-q", "-p", "no:cacheprovider", "-k", "not md1", f"--basetemp={tmp_path / 'inner'}"]
+    options = ["-sq", "-p", "no:cacheprovider", "-k", "not md1", f"--basetemp={tmp_path / 'inner'}"]
     done = subprocess.run(
         [sys.executable, "-c", DRIVE, sanitized, *options, *files],
         env=os.environ

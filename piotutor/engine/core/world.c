@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include "fence.h"
+
 /* Each bucket may have one that isn't full, and as many may be on the way to others. */
 static int64_t chunks_for(int64_t events)
 {
@@ -14,7 +16,7 @@ static int64_t lay_out(struct world *w, const struct size *size)
                              m->clients * m->targets, size->rpcs, size->ranges, chunks_for(size->events), size->records};
     int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
 #define TABLE(type, name) \
-    w->at.name = used; \
+    w->at.name = used += FENCE; \
     used += (count[i++] * (int64_t)sizeof(type) + 63) / 64 * 64;
     TABLES
 #undef TABLE
@@ -41,6 +43,9 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
     w->chunk_room = (number)chunks_for(size->events);
     w->record_room = size->records;
     w->layers = layers;
+#define TABLE(type, name) PUT_FENCE((char *)w + w->at.name - FENCE);
+    TABLES
+#undef TABLE
     return w;
 }
 
