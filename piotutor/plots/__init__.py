@@ -26,6 +26,7 @@ from piotutor.plots import (
     pattern_map,
     prediction,
     published,
+    queue,
     ribbon,
     ribbon_data,
     ribbon_words,
@@ -37,6 +38,7 @@ from piotutor.plots import (
     throughput,
     timeline,
     verdicts,
+    whatif,
 )
 from piotutor.plots.style import Style
 from piotutor.trace import Trace
@@ -57,6 +59,7 @@ __all__ = [
     "pattern_map",
     "prediction",
     "published",
+    "queue",
     "ribbon",
     "stripe_access",
     "style",
@@ -66,6 +69,7 @@ __all__ = [
     "throughput",
     "timeline",
     "verdicts",
+    "whatif",
 ]
 
 
@@ -84,6 +88,7 @@ KINDS = {
     ),
     "latency": Kind(latency.latency_data, latency.plot_latency, latency.latency_alt),
     "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
+    "queue": Kind(queue.queue_data, queue.plot_queue, queue.queue_alt),
     "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
     "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
     "ribbon": Kind(ribbon_data.ribbon_data, ribbon.plot_ribbon, ribbon_words.ribbon_alt),
@@ -112,8 +117,8 @@ def figure(trace: Trace, kind: str, *, style: Style | None = None, **options: An
     trace : Trace
     kind : str
         One of `KINDS`: ``access_map``, ``throughput``, ``latency``, ``timeline``, ``tank``,
-        ``descent``, ``ribbon``, ``targets``, ``target_totals``, ``straggler``, ``stripe_map``,
-        ``locks`` or ``verdicts``.
+        ``queue``, ``descent``, ``ribbon``, ``targets``, ``target_totals``, ``straggler``,
+        ``stripe_map``, ``locks`` or ``verdicts``.
     style : Style, optional
         Sizes of type and lines.
     **options

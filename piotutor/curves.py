@@ -1,0 +1,281 @@
+"""Bandwidth of a workload on a machine that isn't here, while one thing after another is turned.
+
+Every number is that of `piotutor.engine.model` for the workload and the machine as they are turned,
+and `piotutor.metrics.phases` of its trace: what ``piotutor model`` would say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from piotutor import metrics
+from piotutor.engine import Machine, model
+from piotutor.engine.machines import kind_of, read_machine
+from piotutor.errors import UsageError
+from piotutor.ior import workload_of
+from piotutor.trace import Layer
+from piotutor.units import format_size
+from piotutor.workload import Workload
+
+KNOBS = ("clients", "targets", "stripe_count", "transfer_size")
+"""What can be turned."""
+MOST_TRANSFERS = 1 << 16
+"""Transfers of a curve over clients at most: they set the smallest transfer that is offered."""
+MOST_OF_ALL = 10_000_000
+"""Transfers of one point that are refused."""
+_LEAST, _LARGEST = 4096, 64 << 20
+_USUAL = Workload(num_tasks=4, transfer_size=1 << 20, block_size=1 << 22, write=True, fsync=True)
+_COUNTS = 64
+"""Clients and targets up to which one may turn, whatever the machine has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where the knobs stand.
+
+    Attributes
+    ----------
+    clients
+        Nodes that take part.
+    targets
+        What the machine has of them.
+    stripe_count
+        Targets of each file; with fewer targets than that, all of them.
+    transfer_size
+        Bytes of each call.
+    file_per_process
+        Whether each rank has a file of its own.
+    """
+
+    clients: int
+    targets: int
+    stripe_count: int
+    transfer_size: int
+    file_per_process: bool = False
+
+    def replace(self, **changes: Any) -> Setting:
+        """Return a setting with some knobs turned; no more stripes than targets."""
+        turned = dataclasses.replace(self, **changes)
+        if turned.stripe_count <= turned.targets:
+            return turned
+        return dataclasses.replace(turned, stripe_count=turned.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Bandwidth over one knob, everything else as it stands.
+
+    Attributes
+    ----------
+    over : str
+        The knob, one of `KNOBS`.
+    at : Setting
+        Where all knobs stand.
+    x : ndarray of int64
+        Values of the knob, ascending; that of `at` is among them.
+    rates : dict
+        ``write`` and ``read``, where they happen: bytes/s at each value, open to close.
+    limit : ndarray
+        What the parts in use carry at most: bytes/s at each value; infinity where none has a limit.
+    limited_by : list of str
+        Which parts these are, at each value.
+    """
+
+    over: str
+    at: Setting
+    x: np.ndarray
+    rates: dict[str, np.ndarray]
+    limit: np.ndarray
+    limited_by: list[str]
+
+
+class Turnable:
+    """A workload on a machine, with knobs.
+
+    Parameters
+    ----------
+    workload : Workload, str, list of str or None
+        What each rank does, or IOR's command line for it; its ranks on each client
+        (`tasks_per_node`, else one) stay as many. By default each writes, and syncs, as much as
+        needs four requests of full size of a client and eight of each target, so that neither
+        beginning nor end counts for much.
+    machine : Machine or str
+        On what, as `piotutor.engine.machines.read_machine` takes it.
+    stripe_size, stripe_count : int
+        How files are laid out to begin with.
+
+    Attributes
+    ----------
+    name : str
+        What the machine is called.
+    values : dict
+        Which values each of `KNOBS` may have, ascending.
+    start : Setting
+        Where the knobs stand to begin with.
+
+    Raises
+    ------
+    UsageError
+        There is no such machine, or the workload makes no sense.
+    """
+
+    def __init__(
+        self,
+        workload: Workload | str | list[str] | None,
+        machine: Machine | str,
+        *,
+        stripe_size: int = 1 << 20,
+        stripe_count: int = 1,
+    ) -> None:
+        self.name = kind_of(machine) if isinstance(machine, str) else "a machine of its own"
+        self.machine = read_machine(machine) if isinstance(machine, str) else machine
+        self.usual = workload is None
+        self.workload = _USUAL if workload is None else workload_of(workload)
+        self.stripe_size = stripe_size
+        self.each = self.workload.tasks_per_node or 1
+        clients = -(-self.workload.num_tasks // self.each)
+        self.values = self._values(clients)
+        self._known: dict[Setting, dict[str, float]] = {}
+        if not 1 <= stripe_count <= self.machine.targets:
+            raise UsageError(
+                f"stripe_count={stripe_count}: the machine has {self.machine.targets} targets"
+            )
+        self.start = Setting(
+            clients=clients,
+            targets=self.machine.targets,
+            stripe_count=stripe_count,
+            transfer_size=self.workload.transfer_size,
+            file_per_process=self.workload.file_per_process,
+        )
+
+    def _values(self, clients: int) -> dict[str, list[int]]:
+        most = max(self.machine.clients, clients, _COUNTS)
+        each = 4 * self._request if self.usual else self.workload.bytes_per_rank
+        least = max(_LEAST, 2 * most * self.each * each // MOST_TRANSFERS)
+        sizes = [1 << n for n in range((least - 1).bit_length(), _LARGEST.bit_length())]
+        targets = self.machine.targets
+        counts = steps(max(targets, _COUNTS), targets)
+        return {
+            "clients": steps(most, clients),
+            "targets": counts,
+            "stripe_count": counts,
+            "transfer_size": sorted({*sizes, self.workload.transfer_size}),
+        }
+
+    @property
+    def _request(self) -> int:
+        return max(self.machine.rpc_size, 1 << 20)
+
+    def fitted(self, setting: Setting) -> Setting:
+        """Return the setting nearest to what can be: no more stripes than targets."""
+        known = self.values
+        near = {
+            knob: min(known[knob], key=lambda value: abs(value - wanted))
+            for knob in KNOBS
+            if (wanted := getattr(setting, knob)) not in known[knob]
+        }
+        return setting.replace(**near)
+
+    def work(self, setting: Setting) -> Workload:
+        """Return the workload as it is turned: the bytes of each rank stay what they are.
+
+        Of blocks of one transfer there are as many as are needed; other blocks are rounded up.
+        """
+        given, size = self.workload, setting.transfer_size
+        block, segments = given.block_size, given.segment_count
+        if self.usual:
+            block = self._enough(setting)
+        elif block == given.transfer_size:
+            block, segments = size, max(1, given.bytes_per_rank // size)
+        return given.replace(
+            num_tasks=setting.clients * self.each,
+            transfer_size=size,
+            block_size=-(-block // size) * size,
+            segment_count=segments,
+            file_per_process=setting.file_per_process,
+        )
+
+    def _enough(self, setting: Setting) -> int:
+        """Return the bytes of a rank that are enough for a rate that lasts."""
+        files = setting.clients if setting.file_per_process else 1
+        used = min(setting.targets, files * setting.stripe_count)
+        return self._request * max(4, -(-8 * used // setting.clients))
+
+    def bandwidth(self, setting: Setting) -> dict[str, float]:
+        """Return bytes/s of writing and reading, the first repetition's, open to close.
+
+        Raises
+        ------
+        UsageError
+            That would take too long.
+        """
+        if setting not in self._known:
+            self._known[setting] = self._modelled(setting)
+        return self._known[setting]
+
+    def _modelled(self, setting: Setting) -> dict[str, float]:
+        work = self.work(setting).replace(repetitions=1)
+        if work.total_bytes // work.transfer_size > MOST_OF_ALL:
+            raise UsageError(
+                f"{setting.clients} clients with {format_size(work.bytes_per_rank)} a rank in "
+                f"transfers of {format_size(work.transfer_size)} are too many: make -b smaller"
+            )
+        machine = self.machine.replace(clients=setting.clients, targets=setting.targets)
+        layout = {"stripe_size": self.stripe_size, "stripe_count": setting.stripe_count}
+        trace = model(work, machine, **layout, layers=(Layer.APP,))
+        return {phase.op: phase.bandwidth for phase in metrics.phases(trace)}
+
+    def curve(self, setting: Setting, over: str = "clients") -> Curve:
+        """Return the curve over one knob, the others as they stand.
+
+        Raises
+        ------
+        UsageError
+            There is no such knob, or it would take too long.
+        """
+        if over not in KNOBS:
+            raise UsageError(f"over={over!r}: choose {', '.join(KNOBS)}")
+        setting = self.fitted(setting)
+        x = self._points(setting, over)
+        settings = [setting.replace(**{over: value}) for value in x]
+        settings = [
+            one.replace(stripe_count=min(one.stripe_count, one.targets)) for one in settings
+        ]
+        found = [self.bandwidth(one) for one in settings]
+        rates = {op: np.array([each[op] for each in found]) for op in found[0]}
+        limits = [min((rate, name) for name, rate in self.limits(one).items()) for one in settings]
+        least, names = np.array([rate for rate, _ in limits]), [name for _, name in limits]
+        return Curve(over, setting, np.array(x, np.int64), rates, least, names)
+
+    def _points(self, setting: Setting, over: str) -> list[int]:
+        """Return powers of two, where the knob stands, and the most there is."""
+        known = self.values[over]
+        most = setting.targets if over == "stripe_count" else known[-1]
+        powers = {value for value in known if value & (value - 1) == 0 and value <= most}
+        return sorted({*powers, getattr(setting, over), most})
+
+    def limits(self, setting: Setting) -> dict[str, float]:
+        """Return what the parts in use carry at most, in bytes/s; infinity for no limit."""
+        machine, files = self.machine, setting.clients * self.each
+        used = setting.stripe_count * (files if setting.file_per_process else 1)
+        used = min(used, setting.targets)
+        servers = -(-used // machine.targets_per_server)
+        speeds = {"write": machine.target_write_bandwidth, "read": machine.target_read_bandwidth}
+        asked = [speeds[op] or math.inf for op in speeds if getattr(self.workload, op)]
+        return {
+            "the clients' interfaces": setting.clients * (machine.client_bandwidth or math.inf),
+            "the servers' interfaces": servers * (machine.server_bandwidth or math.inf),
+            "the targets": used * machine.target_channels * max(asked, default=math.inf),
+        }
+
+
+def steps(most: int, *more: int) -> list[int]:
+    """Return 1, 2, 3, 4, 6, 8, 12, 16, ... up to `most`, which is the last, with some more."""
+    powers = [1 << n for n in range(most.bit_length())]
+    between = [3 << n for n in range(most.bit_length())]
+    return sorted(value for value in {*powers, *between, most, *more} if value <= most)
