@@ -109,20 +109,21 @@ def _of_one(number: int, reads: np.ndarray) -> Depth:
 
 
 def _while_all(reads: np.ndarray) -> tuple[int, int, int]:
-    """Return how many threads there were, and from when until when all of them read.
+    """Return how many threads there were, and from when until when all of them were at it.
 
-    Where they never did so together, it is from the first read to the last.
+    That is from when each has one read behind it (they begin together, so the first ones wait
+    less than those that follow) until one has no more; all the time where there is no such span.
     """
     who = reads["rank"].astype(np.int64) << 32 | (reads["thread"].astype(np.int64) + 1)
     names, place = np.unique(who, return_inverse=True)
     first = np.full(len(names), np.iinfo(np.int64).max)
     last = np.zeros(len(names), np.int64)
-    np.minimum.at(first, place, reads["start"])
+    np.minimum.at(first, place, reads["end"])
     np.maximum.at(last, place, reads["end"])
     begun, over = int(first.max()), int(last.min())
-    if begun >= over or not ((reads["end"] > begun) & (reads["end"] <= over)).any():
-        begun, over = int(first.min()), int(last.max())
-    return len(names), begun, max(over, begun + 1)
+    if not ((reads["end"] > begun) & (reads["end"] <= over)).any():
+        begun, over = int(reads["start"].min()), int(last.max())
+    return len(names), begun, over
 
 
 def _looked_at(start: np.ndarray, end: np.ndarray, first: int, last: int) -> float:

@@ -110,7 +110,7 @@ def place(workload: Workload, state: Path, run_dir: Path, options: Options) -> D
         return datafiles.in_scratch(private, count, keep=keep)
     path = Path(workload.test_file).expanduser().absolute()
     if not workload.write:
-        if str(home) != home.name:
+        if not home.readable:
             raise UsageError(f"storage {home} lays out new files: this run only reads")
         size = 0 if workload.random_offset == 2 else workload.bytes_per_file  # -z -z: any block
         return datafiles.existing(path, [size] * count)
@@ -129,7 +129,7 @@ def orders(
     captured = choice.prepare(options.capture, run_dir, interest, room, routed=home.interposed)
     job = run_dir / "job.json"
     rundir.write_json(job, _job(workload, data, run_dir, room, options))
-    told = home.prepare(Path(data.private)) if data.private else {}
+    told = home.prepare(Path(data.private)) if data.private else home.describe()
     about = environment(home, launcher, captured) | {"ranks": tasks, **told}
     rundir.write_json(run_dir / "environment.json", about)
     words = (*home.argv_prefix, *captured.argv_prefix)

@@ -106,6 +106,11 @@ MACHINES = {
         "the Ceph that --storage ceph:rate=25m starts: four servers of 25 MiB/s, one client",
         "the rate that tc holds each server to; the rest: round figures",
     ),
+    "fixed-latency": Named(
+        Machine(rpcs_in_flight=1024, target_channels=8, target_overhead=4e-3),
+        "one device by itself: every request takes 4 ms, whatever its size, and eight at once",
+        "made up, so that the arithmetic of queues can be done by heart",
+    ),
 }
 """Name to machine."""
 

@@ -38,9 +38,7 @@ class Deep(Stream):
 
     def _burst(self, count: int, after: After | None) -> bool:
         """Do `count` reads, of records that are loaded."""
-        kernel = self._traced.kernel
-        plain = isinstance(kernel, PosixKernel) and self._bound is not None and self._bound.native
-        native = posix_shared(kernel.fd) if plain else None
+        native = self._shared()
         turns = Turns(threads=min(self._depth, count))
         one = self._in_python(count, turns) if native is None else self._in_c(native, count, turns)
         with ThreadPoolExecutor(turns.threads) as pool:
@@ -53,6 +51,12 @@ class Deep(Stream):
             answer.result()
         self._count(count)
         return False
+
+    def _shared(self) -> Shared | None:
+        """Return the loop in C, where the kernel's calls are those that it makes."""
+        kernel = self._traced.kernel
+        plain = self._bound is not None and self._bound.native is not None
+        return posix_shared(kernel.fd) if plain and isinstance(kernel, PosixKernel) else None
 
     def _in_c(self, native: Shared, count: int, turns: Turns) -> Callable[[int], None]:
         """Return what a thread does, where the loop is built."""

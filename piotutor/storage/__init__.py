@@ -59,6 +59,10 @@ class Storage(Protocol):
         """Whether the interposer must be loaded into ranks, whatever is captured."""
 
     @property
+    def readable(self) -> bool:
+        """Whether a run may only read files that are there already."""
+
+    @property
     def capacity(self) -> int | None:
         """Bytes that it can hold; None: what is free in the directory."""
 
@@ -78,6 +82,9 @@ class Storage(Protocol):
         PiotutorError
             It can't be laid out so.
         """
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is to be known, in a run's ``environment``, of files that it only reads."""
 
     def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
         """Return the command of a program that must run beside the ranks; empty for none.

@@ -86,6 +86,11 @@ class Emulated(Local):
         """Whether the interposer must be loaded: yes, it is what delays."""
         return True
 
+    @property
+    def readable(self) -> bool:
+        """Whether a run may only read files that are there: yes, they are slow as any other."""
+        return True
+
     def need(self) -> None:
         """Raise `UsageError` where there is no engine, or no interposer."""
         if problem := shared.why_not() or preload.why_not():
@@ -93,6 +98,10 @@ class Emulated(Local):
 
     def prepare(self, directory: Path) -> dict[str, Any]:
         """Return what is to be known of a run's directory: there is nothing to lay out."""
+        return self.describe()
+
+    def describe(self) -> dict[str, Any]:
+        """Return which machine is emulated, and how files are striped on it."""
         return {
             "layout": self.layout(),
             "stripe_size": self.stripe_size,

@@ -71,6 +71,11 @@ class Local:
         return self.routed
 
     @property
+    def readable(self) -> bool:
+        """Whether a run may only read files that are there: not where new ones are laid out."""
+        return str(self) == self.name
+
+    @property
     def capacity(self) -> int | None:
         """Bytes that it can hold; None: what is free in the directory."""
         return None
@@ -80,6 +85,10 @@ class Local:
 
     def prepare(self, directory: Path) -> dict[str, Any]:
         """Lay out a run's new directory, and return what is to be known of it: nothing."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is to be known of files that are there already: nothing."""
         return {}
 
     def service(self, run_dir: Path, files: Sequence[str], temporary: Path) -> list[str]:
