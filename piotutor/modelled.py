@@ -59,7 +59,7 @@ def model_run(
     work = workload_of(workload)
     on, name = (read_machine(machine), machine) if isinstance(machine, str) else (machine, "")
     many = work.total_bytes // work.transfer_size > MANY
-    layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER)
+    layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER, Layer.DEVICE)
     began = time.monotonic()
     trace = model(work, on, stripe_size=stripe_size, stripe_count=stripe_count, layers=layers)
     taken = time.monotonic() - began

@@ -1,6 +1,6 @@
 """A storage system as the engine sees it: every parameter, once, with its unit and meaning.
 
-The numeric fields of `Machine` are those of ``core/machine.def``, in its order; a test holds the
+What `Machine.numbers` returns is what ``core/machine.def`` names, in its order; a test holds the
 two together.
 """
 
@@ -10,12 +10,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from piotutor.engine.devices import DISKS, POLICIES, Array, user_pages
 from piotutor.errors import UsageError
 
 LOCKS = ("none", "extents", "file", "tokens")
 """Protocols of locks, in the order of their numbers in C."""
-WORDS = {"lock_protocol": LOCKS}
-"""Parameters that are words; C has their places in the list."""
+DEVICES = ("channels", "unlimited", "disk", "ssd", "array")
+"""Kinds of devices, in the order of their numbers in C."""
+WORDS = {"lock_protocol": LOCKS, "device": DEVICES, "array_policy": POLICIES, "disk": tuple(DISKS)}
+"""Parameters that are words; C has their places in the list, and the figures of the disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,31 @@ class Machine:
     lock_conflicts, lock_cap
         With ``extents``: from so many other locks of an object on, a new one grows no further
         than so many bytes.
+    device
+        What a target is made of, one of `DEVICES`: ``channels``, of a speed; ``unlimited``, done at
+        once; a ``disk``; an ``ssd``; an ``array`` of disks. What passes on to the last three takes
+        `target_overhead`, and its bytes the target's bandwidth, before it is there.
+    slow_target, slow_factor
+        A target whose device takes so many times as long for everything.
+    background_load, background_time
+        The share of the time of each channel or disk that goes to requests of others, which come
+        by chance, and the seconds that each of them takes.
+    seed
+        Of what is drawn: another one draws otherwise.
+    ssd_channels
+        Channels that work side by side, page after page in turn.
+    ssd_page, ssd_block_pages, ssd_blocks
+        Bytes of a page, pages that are erased together, and such blocks of each channel.
+    ssd_spare
+        Overprovisioning: pages there are over pages that can be written, less 1.
+    ssd_read_time, ssd_write_time, ssd_erase_time
+        Seconds that a channel takes to read a page, to write one, to erase a block.
+    ssd_rewritten
+        How often all of it was written over, at random, before the beginning; 0: never written.
+    array_level, array_width, array_disks, array_chunk, array_policy, array_failed
+        As `piotutor.engine.devices.Array` has them.
+    disk
+        Which disk, of `piotutor.engine.devices.DISKS`.
     """
 
     clients: int = 1
@@ -85,6 +113,28 @@ class Machine:
     lock_time: float = 0.0
     lock_conflicts: int = 32
     lock_cap: int = 32 << 20
+    device: str = "channels"
+    slow_target: int = 0
+    slow_factor: float = 1.0
+    background_load: float = 0.0
+    background_time: float = 5e-3
+    seed: int = 1
+    ssd_channels: int = 16
+    ssd_page: int = 4096
+    ssd_block_pages: int = 128
+    ssd_blocks: int = 128
+    ssd_spare: float = 0.28
+    ssd_read_time: float = 60e-6
+    ssd_write_time: float = 100e-6
+    ssd_erase_time: float = 3e-3
+    ssd_rewritten: int = 0
+    array_level: int = 6
+    array_width: int = 10
+    array_disks: int = 0
+    array_chunk: int = 128 << 10
+    array_policy: str = "cheaper"
+    array_failed: int = -1
+    disk: str = "hc310"
 
     def __post_init__(self) -> None:
         for about in dataclasses.fields(self):
@@ -95,19 +145,56 @@ class Machine:
                         f"{about.name}={value!r}: choose {', '.join(WORDS[about.name])}"
                     )
                 continue
-            least = 1 if about.name in _COUNTS else 0
+            least = _LEAST.get(about.name, 0)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise UsageError(f"{about.name}={value!r}: give a number, at least {least}")
+        if not self.background_load < 1 or self.background_load > 0 == self.background_time:
+            raise UsageError(
+                f"background_load={self.background_load}, background_time={self.background_time}: "
+                "give a share below 1, and how long each of those requests takes"
+            )
+        if self.slow_target >= self.targets:
+            raise UsageError(f"slow_target={self.slow_target}: there are {self.targets} targets")
+        if self.device in _CHECKS:
+            _CHECKS[self.device](self)
+
+    @property
+    def array(self) -> Array:
+        """The array that each target is, if it is one."""
+        prefix = "array_"
+        given = dataclasses.asdict(self)
+        return Array(**{k.removeprefix(prefix): v for k, v in given.items() if prefix in k})
 
     def numbers(self) -> dict[str, int | float]:
-        """Return all parameters as the engine takes them."""
+        """Return all parameters as the engine takes them: words and disks as their figures."""
         given = dataclasses.asdict(self)
-        return given | {name: words.index(given[name]) for name, words in WORDS.items()}
+        disk = dataclasses.asdict(DISKS[given.pop("disk")])
+        words = {name: WORDS[name].index(given[name]) for name in WORDS if name in given}
+        return (
+            given
+            | words
+            | {"array_disks": self.array_disks or self.array_width}
+            | {f"disk_{name}": value for name, value in disk.items()}
+        )
 
     def replace(self, **changes: Any) -> Machine:
         """Return a machine with some parameters changed."""
         return dataclasses.replace(self, **changes)
 
 
+def _check_array(machine: Machine) -> None:
+    array = machine.array
+    if array.level == 0 and array.failed >= 0:
+        raise UsageError(f"array_failed={array.failed}: RAID 0 doesn't survive that")
+
+
+def _check_ssd(machine: Machine) -> None:
+    user_pages(machine.ssd_spare, machine.ssd_block_pages, machine.ssd_blocks, _RESERVE)
+
+
+_CHECKS = {"array": _check_array, "ssd": _check_ssd}
+_RESERVE = 1  # blocks that C keeps erased
 _COUNTS = ("clients", "targets", "targets_per_server", "rpc_size", "rpcs_in_flight",
-           "target_channels")  # fmt: skip
+           "target_channels", "ssd_channels", "ssd_page", "ssd_block_pages", "ssd_blocks",
+           "array_chunk")  # fmt: skip
+_LEAST = dict.fromkeys(_COUNTS, 1) | {"array_failed": -1}

@@ -114,7 +114,7 @@ MACHINES = {
 }
 """Name to machine."""
 
-_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap")
+_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap", "ssd_page", "array_chunk")
 
 
 def read_machine(text: str) -> Machine:

@@ -29,7 +29,7 @@ def model(
     *,
     stripe_size: int = 1 << 20,
     stripe_count: int = 1,
-    layers: Sequence[Layer] = (Layer.APP, Layer.SERVER),
+    layers: Sequence[Layer] = (Layer.APP, Layer.SERVER, Layer.DEVICE),
 ) -> Trace:
     """Run a workload on a machine that isn't there, in virtual time.
 
@@ -46,7 +46,7 @@ def model(
     stripe_size, stripe_count : int
         How each file is laid out; files begin on the targets in turn.
     layers : sequence of Layer
-        Whose records are kept: the application's, the servers'.
+        Whose records are kept: the application's, the servers', those of devices with addresses.
 
     Returns
     -------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import mmap
 from collections.abc import Sequence
 from typing import Any
@@ -29,16 +28,14 @@ WAIT = 255
 """An operation that is over when ``offset`` ns have passed since the beginning."""
 _ROOM = 1 << 24
 """Requests, and events, under way at once at most; memory is taken only for those there are."""
-_KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double, str: ctypes.c_int64}
+_KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 _NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
 
 
 class Numbers(ctypes.Structure):
     """The parameters of a machine, as C has them."""
 
-    _fields_ = tuple(
-        (each.name, _KINDS[type(each.default)]) for each in dataclasses.fields(Machine)
-    )
+    _fields_ = tuple((name, _KINDS[type(each)]) for name, each in Machine().numbers().items())
 
 
 class Size(ctypes.Structure):

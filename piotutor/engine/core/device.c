@@ -1,14 +1,135 @@
+/* The bytes of an object lie in a row on its target's device; where they reach its end, they go on
+ * at its beginning. The first object begins at 0, each other one the golden section of the device
+ * further on, so that they are spread evenly, however many there will be. */
 #include "device.h"
 
-/* Channels side by side; the one that is free first takes the request. */
-ns serve(struct world *w, const struct rpc *rpc, ns from)
+#include "random.h"
+#include "work.h"
+
+#include <math.h>
+
+enum { CHANNELS, UNLIMITED, DISK, SSD, ARRAY }; /* as DEVICES in piotutor/engine/machine.py */
+
+static const struct device_kind *kind_of(const struct machine *m)
+{
+    static const struct device_kind *const kinds[] = {
+        [CHANNELS] = &channels_kind, [UNLIMITED] = &unlimited_kind, [DISK] = &disk_kind,
+        [SSD] = &ssd_kind, [ARRAY] = &array_kind};
+    return kinds[m->device];
+}
+
+struct shape shape_of_device(const struct machine *m)
+{
+    struct shape shape = kind_of(m)->shape(m);
+    shape.bytes = (shape.bytes + 63) / 64 * 64;
+    return shape;
+}
+
+void make_devices(struct world *w)
+{
+    const struct device_kind *kind = kind_of(&w->machine);
+    for (int32_t target = 0; kind->make && target < w->machine.targets; target++)
+        kind->make(w, target);
+}
+
+int64_t place_object(struct world *w, int32_t target)
+{
+    if (!w->device.capacity)
+        return 0;
+    uint64_t share = (uint64_t)target_at(w, target)->objects++ * 0x9e3779b97f4a7c15ull;
+    uint64_t grains = (uint64_t)(w->device.capacity / w->device.grain);
+    return (int64_t)((unsigned __int128)share * grains >> 64) * w->device.grain;
+}
+
+/* ------------------------------------------------------------------------- parts of a device */
+
+/* Requests of others than our clients: they come by chance, each keeps a part busy for as long. */
+static void disturb(struct world *w, struct part *part, ns until)
 {
     const struct machine *m = &w->machine;
-    int64_t n = m->target_channels;
-    ns *channel = channel_at(w, object_at(w, rpc->object)->target * n), *first = channel;
-    for (int64_t i = 1; i < n; i++)
-        if (channel[i] < *first)
-            first = channel + i;
+    uint64_t seed = mixed((uint64_t)m->seed * 0x100000001b3ull + (uint64_t)(part - part_at(w, 0)));
+    double mean = m->background_time / m->background_load;
+    if (!part->disturbed)
+        part->disturbed = until;
+    while (part->disturbed <= until) {
+        occupy(&part->free, part->disturbed, seconds(m->background_time));
+        double drawn = (double)(mixed(seed ^ (uint64_t)part->disturbed) >> 11) * 0x1p-53;
+        part->disturbed += 1 + seconds(-log(1 - drawn) * mean);
+    }
+}
+
+ns begins(struct world *w, int32_t target, int64_t part, ns from)
+{
+    struct part *one = part_of(w, target, part);
+    if (unlikely(w->machine.background_load > 0))
+        disturb(w, one, from);
+    return from > one->free ? from : one->free;
+}
+
+static ns slowed(const struct world *w, int32_t target, ns time)
+{
+    if (likely(target != w->machine.slow_target))
+        return time;
+    return (ns)((double)time * w->machine.slow_factor + 0.5);
+}
+
+ns works(struct world *w, int32_t target, int64_t part, ns from, ns time)
+{
+    return part_of(w, target, part)->free = begins(w, target, part, from) + slowed(w, target, time);
+}
+
+/* --------------------------------------------------------------------------------- requests */
+
+/* What reaches the end of a device goes on at its beginning. */
+static ns at_its_place(struct world *w, const struct rpc *rpc, ns from,
+                       ns (*act)(struct world *, const struct request *, ns))
+{
+    const struct object *object = object_at(w, rpc->object);
+    struct request request = {.rpc = rpc, .length = rpc->length, .target = object->target,
+                              .op = rpc->op};
+    int64_t capacity = w->device.capacity, rest = rpc->length;
+    if (likely(!capacity))
+        return act(w, &request, from);
+    ns done = from;
+    request.address = (object->start + rpc->offset) % capacity;
+    for (; rest > 0; rest -= request.length, request.address = 0) {
+        int64_t room = capacity - request.address;
+        request.length = rest < room ? rest : room;
+        ns end = act(w, &request, from);
+        done = end > done ? end : done;
+    }
+    return done;
+}
+
+/* What passes on to a device with addresses takes its time before it: as in channels, but one
+ * after the other. */
+ns admit(struct world *w, const struct rpc *rpc, ns from)
+{
+    const struct machine *m = &w->machine;
+    if (likely(!w->device.capacity))
+        return from;
+    int32_t target = object_at(w, rpc->object)->target;
     double speed = rpc->op == READ ? m->target_read_bandwidth : m->target_write_bandwidth;
-    return occupy(first, from, seconds(m->target_overhead) + duration(rpc->length, speed));
+    ns time = seconds(m->target_overhead) + duration(rpc->length, speed);
+    from = occupy(&target_at(w, target)->entry, from, slowed(w, target, time));
+    const struct device_kind *kind = kind_of(m);
+    return kind->prepare && rpc->op == WRITE ? at_its_place(w, rpc, from, kind->prepare) : from;
+}
+
+ns serve(struct world *w, const struct rpc *rpc, ns from)
+{
+    return at_its_place(w, rpc, from, kind_of(&w->machine)->serve);
+}
+
+void tell_device(struct world *w, const struct request *request, int32_t member, ns start, ns end)
+{
+    struct record *record = new_record(w, DEVICE);
+    const struct rpc *rpc = request->rpc;
+    if (record)
+        *record = (struct record){
+            .start = start, .end = end, .offset = rpc->offset, .length = request->length,
+            .result = request->length, .client = rpc->client, .file = -1, .thread = member,
+            .rank = rpc->rank == NOBODY ? NOBODY : rank_at(w, rpc->rank)->name,
+            .target = request->target, .parent = -1, .layer = DEVICE,
+            .op = (uint8_t)request->op, .aux = (uint64_t)request->address};
 }

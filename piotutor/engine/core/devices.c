@@ -6,21 +6,22 @@
 #include "raid.h"
 
 /* Serve requests one after the other, each when the one before is done but not before it is there. */
-EXPORT void engine_disk(const struct disk_kind *kind, int64_t n, const int64_t *there,
+EXPORT void engine_disk(const struct disk *disk, int64_t n, const int64_t *there,
                         const int64_t *offset, const int64_t *bytes, struct disk_step *out)
 {
-    int64_t cylinder = 0, now = 0;
+    struct arm arm = {.next = NOWHERE};
+    int64_t now = 0;
     for (int64_t i = 0; i < n; i++) {
         if (there[i] > now)
             now = there[i];
-        out[i] = disk_serve(kind, &cylinder, now, offset[i], bytes[i]);
+        out[i] = disk_serve(disk, &arm, now, offset[i], bytes[i]);
         now += out[i].overhead + out[i].seek + out[i].rotation + out[i].transfer;
     }
 }
 
-EXPORT int64_t engine_disk_seek(const struct disk_kind *kind, int64_t cylinders)
+EXPORT int64_t engine_disk_seek(const struct disk *disk, int64_t cylinders)
 {
-    return disk_seek(kind, cylinders);
+    return disk_seek(disk, cylinders);
 }
 
 EXPORT int64_t engine_flash_bytes(int64_t pages_per_block, int64_t blocks, int64_t user_pages)
@@ -44,16 +45,9 @@ EXPORT void engine_flash_write(struct flash *f, int64_t n, const uint32_t *page,
     }
 }
 
-/* Uniformly drawn pages, the same for the same seed (xorshift64). */
 EXPORT uint64_t engine_flash_write_random(struct flash *f, int64_t n, uint64_t seed)
 {
-    for (int64_t i = 0; i < n; i++) {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        flash_write(f, (uint32_t)((seed >> 32) * (uint64_t)f->user_pages >> 32));
-    }
-    return seed;
+    return flash_write_random(f, n, seed);
 }
 
 EXPORT int64_t engine_raid(const struct array *a, int32_t op, int64_t offset, int64_t length,

@@ -1,5 +1,5 @@
 /* Source: Ruemmler and Wilkes, An introduction to disk drive modeling, IEEE Computer 27(3), 1994:
- * overhead, seek, rotation, transfer, one after the other; neither cache nor queue. */
+ * overhead, seek, rotation, transfer, one after the other, in the order of arrival. */
 #include "disk.h"
 
 #include <math.h>
@@ -9,46 +9,59 @@ static int64_t ns_of(double seconds)
     return (int64_t)(seconds * 1e9 + 0.5);
 }
 
-int64_t disk_seek(const struct disk_kind *kind, int64_t cylinders)
+int64_t disk_seek(const struct disk *disk, int64_t cylinders)
 {
     double d = (double)(cylinders < 0 ? -cylinders : cylinders);
     if (!cylinders)
         return 0;
-    return ns_of(d <= kind->near_end ? kind->near + kind->near_root * sqrt(d)
-                                     : kind->far + kind->far_each * d);
+    return ns_of(d <= disk->near_end ? disk->near + disk->near_root * sqrt(d)
+                                     : disk->far + disk->far_each * d);
 }
 
 /* How long until a sector comes by; the platter stood at its first sector at time 0. */
-static int64_t turn(const struct disk_kind *kind, int64_t now, int64_t sector)
+static int64_t turn(const struct disk *disk, int64_t now, int64_t sector)
 {
-    int64_t round = ns_of(kind->rotation);
-    int64_t due = (int64_t)((double)sector / (double)kind->sectors * (double)round);
+    int64_t round = ns_of(disk->rotation);
+    int64_t due = (int64_t)((double)sector / (double)disk->sectors * (double)round);
     int64_t wait = (due - now % round) % round;
     return wait < 0 ? wait + round : wait;
 }
 
 /* Sectors lie skewed, so that after a switch to the next track the right one just comes by. */
-static int64_t pass(const struct disk_kind *kind, int64_t first, int64_t count)
+static int64_t pass(const struct disk *disk, int64_t first, int64_t count)
 {
     int64_t last = first + count - 1;
-    int64_t tracks = last / kind->sectors - first / kind->sectors;
-    int64_t per = kind->sectors * kind->tracks;
+    int64_t tracks = last / disk->sectors - first / disk->sectors;
+    int64_t per = disk->sectors * disk->tracks;
     int64_t cylinders = last / per - first / per;
-    return ns_of((double)count * kind->rotation / (double)kind->sectors
-                 + (double)(tracks - cylinders) * kind->track_switch)
-           + cylinders * disk_seek(kind, 1);
+    return ns_of((double)count * disk->rotation / (double)disk->sectors
+                 + (double)(tracks - cylinders) * disk->track_switch)
+           + cylinders * disk_seek(disk, 1);
 }
 
-struct disk_step disk_serve(const struct disk_kind *kind, int64_t *cylinder, int64_t from,
+/* What is left of the transfer when the controller is done, the platter having gone on. */
+static int64_t left_over(const struct arm *arm, int64_t begun, int64_t transfer)
+{
+    int64_t left = arm->over + transfer - begun;
+    return left > 0 ? left : 0;
+}
+
+struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t from,
                             int64_t offset, int64_t bytes)
 {
-    int64_t first = offset / kind->sector_bytes;
-    int64_t count = (offset + bytes + kind->sector_bytes - 1) / kind->sector_bytes - first;
-    int64_t per = kind->sectors * kind->tracks, goal = first / per % kind->cylinders;
-    struct disk_step step = {.overhead = ns_of(kind->overhead),
-                             .seek = disk_seek(kind, goal - *cylinder), .cylinder = goal};
-    step.rotation = turn(kind, from + step.overhead + step.seek, first % kind->sectors);
-    step.transfer = pass(kind, first, count);
-    *cylinder = (first + count - 1) / per % kind->cylinders;
+    int64_t first = offset / disk->sector_bytes;
+    int64_t count = (offset + bytes + disk->sector_bytes - 1) / disk->sector_bytes - first;
+    int64_t per = disk->sectors * disk->tracks, goal = first / per % disk->cylinders;
+    struct disk_step step = {.overhead = ns_of(disk->overhead), .cylinder = goal};
+    step.transfer = pass(disk, first, count);
+    if (offset == arm->next && bytes <= disk->buffer)
+        step.transfer = left_over(arm, from + step.overhead, step.transfer);
+    else {
+        step.seek = disk_seek(disk, goal - arm->cylinder);
+        step.rotation = turn(disk, from + step.overhead + step.seek, first % disk->sectors);
+    }
+    arm->cylinder = (first + count - 1) / per % disk->cylinders;
+    arm->next = offset + bytes;
+    arm->over = from + step.overhead + step.seek + step.rotation + step.transfer;
     return step;
 }

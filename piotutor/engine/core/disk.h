@@ -5,21 +5,30 @@
 #include <stdint.h>
 
 /* A seek over d cylinders takes near + near_root sqrt(d) up to `near_end`, and far + far_each d
- * beyond it; all times in seconds. */
-struct disk_kind {
+ * beyond it; all times in seconds. With a buffer, the platter goes on where a request ended: the
+ * next one, if it begins there and isn't larger, waits for neither the arm nor a turn. */
+struct disk {
     int64_t cylinders, tracks, sectors, sector_bytes; /* tracks a cylinder, sectors a track */
     double rotation, overhead, track_switch;
     double near, near_root, near_end, far, far_each;
+    int64_t buffer; /* bytes; 0: none */
 };
 
 struct disk_step { /* what one request was made of, in ns */
     int64_t overhead, seek, rotation, transfer, cylinder;
 };
 
-int64_t disk_seek(const struct disk_kind *kind, int64_t cylinders); /* ns */
+/* Where the arm is, the address where the last request ended, and when. */
+struct arm {
+    int64_t cylinder, next, over;
+};
 
-/* Serve a request that begins at a moment, the arm over `*cylinder`; returns what took how long. */
-struct disk_step disk_serve(const struct disk_kind *kind, int64_t *cylinder, int64_t from,
+#define NOWHERE (-1) /* `next` before there was a request */
+
+int64_t disk_seek(const struct disk *disk, int64_t cylinders); /* ns */
+
+/* Serve a request that begins at a moment; returns what took how long. */
+struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t from,
                             int64_t offset, int64_t bytes);
 
 #endif

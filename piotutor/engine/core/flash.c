@@ -170,3 +170,19 @@ int64_t flash_write(struct flash *f, uint32_t page)
     f->moved += moved;
     return moved;
 }
+
+uint64_t flash_write_random(struct flash *f, int64_t n, uint64_t seed)
+{
+    for (int64_t i = 0; i < n; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        flash_write(f, (uint32_t)((seed >> 32) * (uint64_t)f->user_pages >> 32));
+    }
+    return seed;
+}
+
+int flash_holds(struct flash *f, uint32_t page)
+{
+    return *place_at(f, page) != UNWRITTEN;
+}

@@ -32,4 +32,9 @@ void flash_make(struct flash *f, int64_t pages_per_block, int64_t blocks, int64_
 /* Write one page; returns how many pages had to be moved for it, with an erasure for each block. */
 int64_t flash_write(struct flash *f, uint32_t page);
 
+/* Write uniformly drawn pages (xorshift64); returns the seed with which to go on. */
+uint64_t flash_write_random(struct flash *f, int64_t n, uint64_t seed);
+
+int flash_holds(struct flash *f, uint32_t page); /* whether it was ever written */
+
 #endif

@@ -6,6 +6,8 @@
  */
 #include "raid.h"
 
+#include "random.h"
+
 enum { READ = 2, WRITE = 3 };
 
 struct plan {
@@ -26,24 +28,16 @@ static int64_t data_chunks(const struct array *a)
     return a->level == 1 ? 1 : a->width - parities(a);
 }
 
-static uint64_t mixed(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15ull;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-    return x ^ x >> 31;
-}
-
 /* The disk of a place in a stripe: data from 0 on, then parity; drawn without repetition. */
 static int32_t disk_of(const struct array *a, int64_t stripe, int64_t place)
 {
     if (a->disks == a->width)
         return (int32_t)((place + stripe * (a->width - 1)) % a->width);
-    int32_t order[256];
+    int32_t order[MOST_DISKS];
     for (int32_t i = 0; i < a->disks; i++)
         order[i] = i;
     for (int64_t i = 0; i <= place; i++) {
-        int64_t other = i + (int64_t)(mixed((uint64_t)(stripe * 256 + i)) % (uint64_t)(a->disks - i));
+        int64_t other = i + (int64_t)(mixed((uint64_t)(stripe * MOST_DISKS + i)) % (uint64_t)(a->disks - i));
         int32_t kept = order[i];
         order[i] = order[other];
         order[other] = kept;
@@ -210,11 +204,16 @@ static void mirror(struct plan *p, int op, int64_t begin, int64_t end)
     }
 }
 
+int64_t raid_stripe(const struct array *a)
+{
+    return data_chunks(a) * a->chunk;
+}
+
 int64_t raid_requests(const struct array *a, int32_t op, int64_t offset, int64_t length,
                       struct member *out, int64_t room)
 {
     struct plan p = {.a = a, .out = out, .room = room};
-    int64_t stripe_bytes = data_chunks(a) * a->chunk, end = offset + length;
+    int64_t stripe_bytes = raid_stripe(a), end = offset + length;
     for (p.stripe = offset / stripe_bytes; p.stripe * stripe_bytes < end; p.stripe++) {
         int64_t base = p.stripe * stripe_bytes;
         int64_t from = offset > base ? offset - base : 0;

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+#define MOST_DISKS 256
+#define MOST_MEMBERS (6 * MOST_DISKS) /* requests for what lies in one stripe */
+
 enum policy { CHEAPER, READ_MODIFY, RECONSTRUCT };
 
 struct array {
@@ -21,6 +24,8 @@ struct member { /* one request to one disk */
     int16_t op; /* 2 read, 3 write */
     int16_t parity;
 };
+
+int64_t raid_stripe(const struct array *a); /* bytes of data in a stripe */
 
 /* Fill `out`, all reads before all writes of a stripe; returns how many there are, also of those
  * that don't fit into `room`; -1: what is asked for is lost. */

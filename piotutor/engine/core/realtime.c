@@ -106,7 +106,7 @@ EXPORT int engine_share(void *memory, const struct machine *machine, const struc
     lay_out(s, size);
     s->plan = *plan;
     s->seats = size->ranks;
-    struct world *w = engine_make(world_of(s), machine, size, 1 << SERVER);
+    struct world *w = engine_make(world_of(s), machine, size, 1 << SERVER | 1 << DEVICE);
     w->now = w->last_time = clock_now();
     return error;
 }
@@ -198,11 +198,10 @@ static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const
     int64_t which = s->files, count = s->plan.stripe_count, length = (int64_t)strlen(name);
     if (which == w->files)
         return -1;
-    *file_at(w, which) = (struct file){s->plan.stripe_size, count, which * count};
-    for (int64_t i = which * count; i < (which + 1) * count; i++)
-        *object_at(w, i) = (struct object){
-            .target = (int32_t)(i % w->machine.targets), .first = (int32_t)(which * count),
-            .count = (int32_t)count};
+    int32_t targets[count];
+    for (int64_t i = 0; i < count; i++)
+        targets[i] = (int32_t)((which * count + i) % w->machine.targets);
+    engine_add_file(w, which, which * count, s->plan.stripe_size, count, targets);
     struct known *known = known_at(s, which);
     *known = (struct known){.device = device, .inode = inode};
     strncpy(known->name, name + (length < NAME_BYTES ? 0 : length - NAME_BYTES + 1),

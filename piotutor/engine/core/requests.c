@@ -59,13 +59,11 @@ void send_rpc(struct world *w, number r)
     transmit(w, r);
 }
 
-void rpc_arrives(struct world *w, number r)
+static void store(struct world *w, number r, ns arrived, ns ready)
 {
     const struct rpc *rpc = rpc_at(w, r - 1);
     struct target *target = target_at(w, object_at(w, rpc->object)->target);
-    ns time = duration(bytes_if(rpc, WRITE), w->machine.server_bandwidth);
-    ns arrived = occupy(&server_of(w, rpc)->received, w->now, time);
-    ns done = serve(w, rpc, arrived);
+    ns done = serve(w, rpc, ready);
     target->operations++;
     target->bytes += rpc->length;
     tell(w, SERVER, rpc, arrived, done);
@@ -73,6 +71,25 @@ void rpc_arrives(struct world *w, number r)
         foresee(w, done, LEAVE, r);
     else
         foresee(w, done + seconds(w->machine.latency), BACK, r);
+}
+
+void rpc_arrives(struct world *w, number r)
+{
+    const struct rpc *rpc = rpc_at(w, r - 1);
+    ns time = duration(bytes_if(rpc, WRITE), w->machine.server_bandwidth);
+    ns arrived = occupy(&server_of(w, rpc)->received, w->now, time);
+    ns ready = admit(w, rpc, arrived);
+    if (likely(ready == arrived)) {
+        store(w, r, arrived, arrived);
+        return;
+    }
+    *arrived_at(w, r - 1) = arrived;
+    foresee(w, ready, STORE, r);
+}
+
+void rpc_is_admitted(struct world *w, number r)
+{
+    store(w, r, *arrived_at(w, r - 1), w->now);
 }
 
 void rpc_leaves(struct world *w, number r)

@@ -19,7 +19,7 @@ static void metadata(struct world *w, number rank)
 void happen(struct world *w, struct event event)
 {
     static void (*const act[KINDS])(struct world *, number) = {
-        [ARRIVE] = rpc_arrives, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,
+        [ARRIVE] = rpc_arrives, [STORE] = rpc_is_admitted, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,
         [DONE] = done, [METADATA] = metadata, [LOCK_ASKED] = request_arrives,
         [LOCK_GRANTED] = lock_is_granted, [CALLBACK] = callback_arrives,
         [RELEASE] = release_arrives};

@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "device.h"
 #include "fence.h"
 
 /* Each bucket may have one that isn't full, and as many may be on the way to others. */
@@ -11,9 +12,11 @@ static int64_t chunks_for(int64_t events)
 static int64_t lay_out(struct world *w, const struct size *size)
 {
     const struct machine *m = &w->machine;
+    w->device = shape_of_device(m);
     const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
-                             m->targets * m->target_channels, m->clients * size->objects,
-                             m->clients * m->targets, size->rpcs, size->ranges, chunks_for(size->events), size->records};
+                             m->targets * w->device.parts, m->targets * w->device.bytes,
+                             m->clients * size->objects, m->clients * m->targets, size->rpcs,
+                             size->rpcs, size->ranges, chunks_for(size->events), size->records};
     int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
 #define TABLE(type, name) \
     w->at.name = used += FENCE; \
@@ -46,6 +49,7 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
 #define TABLE(type, name) PUT_FENCE((char *)w + w->at.name - FENCE);
     TABLES
 #undef TABLE
+    make_devices(w);
     return w;
 }
 
@@ -55,7 +59,8 @@ EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64
     *file_at(w, which) = (struct file){stripe_size, stripe_count, first};
     for (int64_t i = 0; i < stripe_count; i++)
         *object_at(w, first + i) = (struct object){
-            .target = targets[i], .first = (int32_t)first, .count = (int32_t)stripe_count};
+            .start = place_object(w, targets[i]), .target = targets[i], .first = (int32_t)first,
+            .count = (int32_t)stripe_count};
 }
 
 EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)

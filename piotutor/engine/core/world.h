@@ -31,7 +31,7 @@ struct machine {
 enum op {
     OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, LOCK = 9, UNLOCK, STAT, BARRIER, CREATE = 14, WAIT = 255
 };
-enum layer { APP = 1, SERVER = 6 };
+enum layer { APP = 1, SERVER = 6, DEVICE };
 
 /* ------------------------------------------------------------------------------- its things */
 
@@ -65,6 +65,7 @@ struct range {
 };
 
 struct object {
+    int64_t start; /* where on its target's device it begins */
     int32_t target;
     int32_t first, count; /* of the file's objects */
     int32_t awaited;      /* locks that were called back and aren't yet here */
@@ -90,7 +91,20 @@ struct client {
 struct target {
     ns sent, received; /* the same of its server; only a server's first target has them */
     ns locks;          /* when its server can look at another lock request */
-    int64_t operations, bytes;
+    ns entry;          /* when what passes on to its device can take another request */
+    int64_t operations, bytes, objects;
+};
+
+/* One of those things of a target's device that work at once. */
+struct part {
+    ns free;      /* when it is done with all it has */
+    ns disturbed; /* when others come next; 0: nobody knows yet */
+};
+
+/* What a device is like: its parts, bytes of its state and of what it holds (0: it has no
+ * addresses), and of which all objects' beginnings are multiples. */
+struct shape {
+    int64_t parts, bytes, capacity, grain;
 };
 
 /* Bytes of one object that a client wants moved: first a wish of any size, then cut into requests
@@ -159,10 +173,12 @@ struct record { /* of piotutor/trace/record.py */
     TABLE(struct rank, rank) \
     TABLE(struct client, client) \
     TABLE(struct target, target) \
-    TABLE(ns, channel) /* of each target: when it is free again */ \
+    TABLE(struct part, part) /* of each target's device */ \
+    TABLE(char, state) \
     TABLE(struct view, view) \
     TABLE(struct lane, lane) \
     TABLE(struct rpc, rpc) \
+    TABLE(ns, arrived) /* a request at its server, while it waits for its device */ \
     TABLE(struct range, range) \
     TABLE(struct chunk, chunk) \
     TABLE(struct record, record)
@@ -172,6 +188,7 @@ struct world {
     ns now;
     int64_t bytes, files, objects, ranks;
     int64_t records, record_room, dropped, happened;
+    struct shape device; /* of each target */
     ns metadata; /* when its server is free again */
     ns last_time; /* of the event before; the buckets are by what differs from it */
     uint64_t filled; /* a bit for each bucket with events */
