@@ -17,7 +17,9 @@ from piotutor.live.access_map import AccessMap
 from piotutor.live.charts import LatencyHistogram, RankTimeline, Tank, Throughput
 from piotutor.live.descent import Descent
 from piotutor.live.frames import as_application
+from piotutor.live.locks import Locks
 from piotutor.live.look import look
+from piotutor.live.queue import QueueSweep
 from piotutor.live.ribbon_view import Ribbon
 from piotutor.live.scene import Scene
 from piotutor.live.targets import TargetStrips
@@ -37,10 +39,12 @@ VIEWS: dict[str, type[View]] = {
         Throughput,
         LatencyHistogram,
         RankTimeline,
+        QueueSweep,
         Tank,
         Descent,
         Ribbon,
         TargetStrips,
+        Locks,
         VerdictPanel,
     )
 }

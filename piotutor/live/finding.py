@@ -10,7 +10,9 @@ from piotutor.plots.descent import descent_finding
 from piotutor.plots.extents import access_finding
 from piotutor.plots.latency import latency_finding
 from piotutor.plots.levels import tank_finding
+from piotutor.plots.locks_words import locks_finding
 from piotutor.plots.pattern_map import pattern_map_data
+from piotutor.plots.queue import queue_finding
 from piotutor.plots.ribbon_words import ribbon_finding
 from piotutor.plots.style import Words
 from piotutor.plots.targets import targets_finding
@@ -25,10 +27,12 @@ _FINDINGS: dict[str, Callable[[Any], str]] = {
     "throughput": throughput_finding,
     "latency": latency_finding,
     "timeline": timeline_finding,
+    "queue": queue_finding,
     "tank": tank_finding,
     "descent": descent_finding,
     "ribbon": ribbon_finding,
     "targets": targets_finding,
+    "locks": locks_finding,
     "verdicts": verdicts_finding,
 }
 

@@ -46,7 +46,7 @@ async def watch(
         What to run, or IOR's command line for it.
     views : sequence of str
         Some of ``access_map, throughput, latency, timeline, tank, descent, ribbon, targets,
-        verdicts``.
+        locks, verdicts``.
     seconds : float
         How long the replay takes, at least 5.
     grid : int

@@ -135,7 +135,8 @@ def _picture(every: Sequence[LocksData], style: Style) -> Figure:
             one = data.shown[row] if row < len(data.shown) else None
             _draw(data, one, ax)
             if row == 0 and len(every) > 1:
-                ax.set_title(textwrap.fill(f"{data.name}: {run_words(data)}", 100 // len(every)))
+                width = figure.get_figwidth() * 72 / (style.font * 0.6) / len(every)
+                ax.set_title(textwrap.fill(f"{data.name}: {run_words(data)}", int(width)))
     _legend(figure, every)
     badges = list(dict.fromkeys(data.badge for data in every))
     return finish(figure, Words(locks_finding(every), " | ".join(badges), locks_alt(every)), style)

@@ -23,7 +23,9 @@ def counts(number: int, word: str) -> str:
 def run_words(data: LocksData) -> str:
     """Say in a line what became of one run's locks: ``11 callbacks in 12 writes``."""
     if data.counted:
-        return f"{counts(data.counted['revoked'], 'callback')} in {data.transfers:,} {data.word}"
+        taken = data.counted["revoked"]
+        what = "capability" if taken == 1 else "capabilities"
+        return f"{taken:,} {what} revoked in {data.transfers:,} {data.word}"
     if not data.objects:
         return "no locks"
     return f"{counts(data.callbacks, 'callback')} in {data.transfers:,} {data.word}"
@@ -49,7 +51,7 @@ def locks_finding(every: Sequence[LocksData] | LocksData) -> str:
 def _alone(data: LocksData) -> str:
     told = run_words(data)
     if data.counted:
-        return f"{told}: capabilities are whole files'"
+        return f"{told}: each is for a whole file"
     if not data.objects:
         return (
             "No locks: the machine has none" if data.protocol == "none" else "Nobody told of locks"

@@ -60,7 +60,7 @@ def servers(begin=0, looks=3):
 
 def test_a_chunk_is_one_small_message(view):
     view.add(np.concatenate([records(20), servers()]))
-    if view.name == "ribbon":  # the map comes when the job is over
+    if view.name in ("ribbon", "queue", "locks"):  # a map comes at the end; no reads, no locks
         assert view.sent == []
         return
     (content, buffers) = view.sent.pop()
