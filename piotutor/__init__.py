@@ -34,6 +34,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "model": ("piotutor.modelled", "model_run"),
     "Machine": ("piotutor.engine", "Machine"),
     "import_trace": ("piotutor.imported", "import_trace"),
+    "servers": ("piotutor.serving", "Servers"),
     "verdicts": ("piotutor.diagnosis", "verdicts"),
     "watch": ("piotutor.live", "watch"),
     "panel": ("piotutor.live", "panel"),
