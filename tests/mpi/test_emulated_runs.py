@@ -11,6 +11,7 @@ from interposing import build
 from piotutor import cli, runner
 from piotutor.engine.shared import why_not
 from piotutor.errors import RunError, UsageError
+from piotutor.modelled import model_run
 from piotutor.storage import parse
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
@@ -153,3 +154,20 @@ def test_what_cant_be_is_refused(tmp_path):
             parse(spec)
     with pytest.raises(UsageError, match="on a client"):
         runner.start(work(**STRIDED), storage="emulated:slow-ceph,ranks_per_client=1")
+
+
+@pytest.mark.parametrize("device", ["array", "ssd"])
+def test_targets_may_be_devices(tmp_path, device):
+    """What devices do is recorded as they do it: as much as the model of the same run says."""
+    path = tmp_path / "devices.json"
+    about = {"device": device, "array_level": 5, "array_width": 8, "ssd_rewritten": 1}
+    path.write_text(json.dumps({"clients": 2, "targets": 2, "latency": 1e-4} | about))
+    small = Workload(api="POSIX", num_tasks=2, transfer_size=2048, block_size=2048 * 16, write=True)
+    run = runner.run_sync(small, storage=f"emulated:{path},stripe_count=2")
+    foretold = model_run(small, str(path), stripe_count=2)
+    assert run.result["layers"]["device"] == foretold.result["layers"]["device"]
+    moved = sum(each["operations"] for each in run.result["layers"]["device"].values())
+    assert moved == 2 * 16 * 4 if device == "array" else moved > 2 * 16
+    records = run.trace.records[run.trace.where(layer=Layer.DEVICE, op=(Op.READ, Op.WRITE))]
+    assert set(records["target"].tolist()) == {0}
+    assert (records["end"] > records["start"]).all()
