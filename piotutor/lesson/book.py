@@ -16,13 +16,15 @@ from piotutor.lesson.comparison import Comparison
 from piotutor.lesson.counts import CountsTable, HintsTable, counts
 from piotutor.lesson.eviction import Eviction
 from piotutor.lesson.evidence import EvidenceTable, evidence
+from piotutor.lesson.hardware import Hardware
 from piotutor.lesson.moves import CallsTable, MovesTable, moves, of_data
 from piotutor.lesson.program import Program
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
 from piotutor.lesson.scratch import Scratch
-from piotutor.lesson.servers import Servers, find
+from piotutor.lesson.servers import Servers, coded_pool, find
 from piotutor.lesson.shares import SharesTable, shares
+from piotutor.lesson.sweep import Sweeps
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
@@ -59,6 +61,7 @@ class Lesson:
         self.content = course.load(name)
         self.runs: dict[str, Any] = {}
         self.maps: dict[str, AddressMap] = {}
+        self._played: set[str] = set()
         self._ballots = {q.name: Ballot(name, q) for q in self.content.questions}
         self._scratch: Scratch | None = None
         self._servers: Servers | None = None
@@ -67,6 +70,11 @@ class Lesson:
     def name(self) -> str:
         """The lesson's number."""
         return self.content.name
+
+    @property
+    def hardware(self) -> Hardware:
+        """Disks, flash and arrays by themselves, to be played step by step."""
+        return Hardware(self._run, self._play)
 
     @property
     def scratch(self) -> Path:
@@ -99,10 +107,10 @@ class Lesson:
             ballot.put(value)
         return ballot
 
-    def lock(self) -> None:
-        """Close all questions for good."""
-        for ballot in self._ballots.values():
-            ballot.lock()
+    def lock(self, run: str = "") -> None:
+        """Close all questions for good, or those that a run answers."""
+        for question in self.content.answered_by(run) if run else self._ballots:
+            self._ballots[question].lock()
 
     async def watch(self, workload: Workload | Program, name: str, **options: Any) -> Any:
         """Lock what the run will answer, run it for real, and show it while it runs.
@@ -124,8 +132,7 @@ class Lesson:
         Run or Recorded
             Both have a `trace`, a `workload` and an `environment`.
         """
-        for question in self.content.answered_by(name):
-            self._ballots[question].lock()
+        self.lock(name)
         try:
             run: Any = await _watched(workload, **options)
             if path := _hdf5_file(workload):
@@ -137,7 +144,7 @@ class Lesson:
         self.runs[name] = run
         return run
 
-    async def servers(self, osds: int, rate: str) -> Servers:
+    async def servers(self, osds: int, rate: str = "", code: str = "") -> Servers:
         """Return storage servers for the lesson's runs, started here where there are none.
 
         They end with `clean`, and with the kernel at the latest.
@@ -148,10 +155,12 @@ class Lesson:
             How many are started.
         rate
             Bytes/s of each, where it can be limited: ``"8m"``.
+        code
+            Chunks of data and of parity, ``"3+1"``, where what they keep is to be erasure-coded.
         """
         if self._servers is not None:
             self._servers.stop_sync()
-        self._servers = await find(osds, rate, self.scratch)
+        self._servers = await (coded_pool(osds, code) if code else find(osds, rate, self.scratch))
         return self._servers
 
     async def blind(self) -> Blind:
@@ -182,8 +191,9 @@ class Lesson:
         UsageError
             The run that answers it hasn't been made.
         """
-        ballot = self._ballot(question)
-        run, measure = self._run(self.content.answers[question]), ballot.question.measure
+        ballot, answer = self._ballot(question), self.content.answers[question]
+        run = None if answer in self._played else self._run(answer)
+        measure = ballot.question.measure
         return Comparison(ballot.question, ballot.value, None if measure is None else measure(run))
 
     def map(self, workload: Workload) -> Any:
@@ -211,6 +221,10 @@ class Lesson:
         """Return a table of what each server wrote in runs, and what striping's rule foretells."""
         return SharesTable({name: shares(self._run(name)) for name in names})
 
+    def sweep(self, *names: str) -> Sweeps:
+        """Return what runs measured at each queue depth: in flight, per second, time of each."""
+        return Sweeps({name: self._run(name).trace for name in names})
+
     def hints(self, name: str) -> HintsTable:
         """Say what was asked of MPI-IO in a run, what it answered, and whether it is so."""
         return HintsTable(self._run(name).hints)
@@ -232,7 +246,9 @@ class Lesson:
         except PiotutorError:
             return None
 
-    def program(self, name: str, *words: object, ranks: int | None = None) -> Program:
+    def program(
+        self, name: str, *words: object, ranks: int | None = None, file: str = ""
+    ) -> Program:
         """Return a short program of this course, to be run by `watch`; it shows its source.
 
         Parameters
@@ -243,8 +259,11 @@ class Lesson:
             Its arguments, behind the file, which lies in `scratch`.
         ranks
             How many ranks MPI starts; without it, it is one process without MPI.
+        file
+            What its file is called; ``NAME.h5`` if it isn't given.
         """
-        return Program(name, self.scratch / f"{name}.h5", tuple(map(str, words)), ranks)
+        place = self.scratch / (file or f"{name}.h5")
+        return Program(name, place, tuple(map(str, words)), ranks)
 
     def h5map(self, name: str, *, op: str | None = None, **options: Any) -> Any:
         """Draw what each byte is of the HDF5 file that a run left behind.
@@ -311,6 +330,10 @@ class Lesson:
         show.display(run, replay(run.trace, views=views))
         return run
 
+    def _play(self, device: str) -> None:
+        self.lock(device)
+        self._played.add(device)
+
     def _run(self, name: str) -> Any:
         if name not in self.runs:
             raise UsageError(f"the run {name!r} isn't there yet: make it, with its cell above")
@@ -359,5 +382,5 @@ async def _watched(workload: Workload | Program, **options: Any) -> Any:
 def _hdf5_file(workload: Workload | Program) -> str | Path | None:
     """Return the HDF5 file that stays behind, if one does."""
     if isinstance(workload, Program):
-        return workload.file
+        return workload.file if workload.file.suffix == ".h5" else None
     return workload.test_file if workload.api == "HDF5" and workload.keep else None

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from piotutor import standing
 from piotutor.capture.device import mount_of
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.storage.ceph import Ceph
+from piotutor.storage.ceph import UNIT, Ceph, parts
 from piotutor.storage.ceph.standing import Standing
 from piotutor.storage.local import Local
 from piotutor.storage.lustre import Lustre
@@ -43,6 +43,11 @@ class Servers:
 
     def __init__(self, told: str, missing: str = "") -> None:
         self.told, self.missing = told, missing
+
+    @property
+    def storage(self) -> Any:
+        """They as they were started, for runs."""
+        return Missing(why=self.missing)
 
     def striped(self, count: int, unit: str = "64k") -> Any:
         """Return them as a storage whose new files lie on `count` servers, in stripes of `unit`."""
@@ -79,6 +84,11 @@ class OnCeph(Servers):
         super().__init__(told, missing)
         self._up, self._running = up, running
         self._late: int | None = None
+
+    @property
+    def storage(self) -> Standing:
+        """It as it was started, for runs."""
+        return self._running
 
     def striped(self, count: int, unit: str = "64k") -> Standing:
         """Return it with a layout for new files, all servers at their common rate."""
@@ -130,14 +140,35 @@ async def find(osds: int, rate: str, place: Path) -> Servers:
         return _none(why)
 
 
+async def coded_pool(osds: int, code: str) -> Servers:
+    """Start servers that keep everything erasure-coded, each as fast as it can.
+
+    Parameters
+    ----------
+    osds
+        How many.
+    code
+        Chunks of data and of parity: ``"3+1"``.
+    """
+    # Whole stripes of the code, and whole units of Ceph.
+    unit = UNIT * int(parts(code).partition("+")[0])
+    try:
+        return await _started(Ceph(osds=osds, pool="ec", ec=code, stripe_unit=unit, stripe_count=1))
+    except PiotutorError as why:
+        return _none(why)
+
+
 async def _started(ceph: Ceph, missing: str = "") -> OnCeph:
     up = standing.start(ceph)
     running = await up.wait()
-    speed = "as fast as they can" if ceph.rate is None else f"at {format_rate(ceph.rate)}"
+    speed = "as fast as it can be" if ceph.rate is None else f"at {format_rate(ceph.rate)}"
     told = (
         f"A real Ceph is up on this machine: {ceph.osds} storage servers (OSD 0 to "
         f"{ceph.osds - 1}), each {speed}."
     )
+    if ceph.pool == "ec":
+        data, coding = ceph.chunks
+        told += f" Of each stripe they keep {data} chunks of data and {coding} of parity."
     return OnCeph(up, running, told, missing)
 
 

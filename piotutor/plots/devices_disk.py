@@ -218,7 +218,7 @@ def _draw_platter(data: DiskData, ax: Axes, name: str, number: int) -> None:
         spine.set_visible(False)
     total = sum(int(step[part]) for part in PARTS) / 1e6
     ax.set_xlabel(
-        f"{name}, request {number}: {before} → {step['cylinder']}\n"
+        f"{name}, request {number}: cylinder {before} → {step['cylinder']}\n"
         f"{total:.1f} ms = {' + '.join(f'{step[part] / 1e6:.1f}' for part in PARTS)}"
     )
 

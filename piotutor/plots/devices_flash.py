@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from piotutor.engine.devices import DEAD, ERASED, LIVE, Flash, amplification
 from piotutor.plots import style as looks
@@ -25,6 +26,7 @@ _STATES = {
     DEAD: Look("#E69F00", "xx"),
     ERASED: Look("#FFFFFF", ""),
 }
+_MANY = 32  # blocks, which then are drawn finer
 _NAMES = {LIVE: "live", DEAD: "dead"}
 
 
@@ -190,7 +192,8 @@ def plot_flash(
         return cast(Figure, ax.get_figure(root=True))
     style = style or Style()
     with style.applied():
-        figure = style.figure(4.8)
+        tall = data.collections and len(data.collections[0].before) > _MANY
+        figure = style.figure(6.4 if tall else 4.8)
         left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
         if data.collections:
             one = data.collections[number]
@@ -208,12 +211,14 @@ def _draw_pages(pages: np.ndarray, ax: Axes, erased: list[int], when: str) -> No
     ax.pcolormesh(pages, cmap=colors, vmin=ERASED, vmax=DEAD, edgecolors="white", lw=0.5)
     rows, columns = np.nonzero(pages == DEAD)
     ax.plot(columns + 0.5, rows + 0.5, "x", color=INK, ms=3, mew=0.8)
+    thick = 2.5 if len(pages) <= _MANY else 1.6
     for block in erased:
         ax.add_patch(
-            Rectangle((0, block), pages.shape[1], 1, fill=False, edgecolor=INK, lw=2.5, zorder=5)
+            Rectangle((0, block), pages.shape[1], 1, fill=False, edgecolor=INK, lw=thick, zorder=5)
         )
     ax.set(xlabel=f"page · {when}", ylabel="block", xlim=(0, pages.shape[1]))
     ax.set_ylim(len(pages), 0)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for spine in ax.spines.values():
         spine.set_visible(True)
         spine.set_color(GRID)
@@ -223,7 +228,8 @@ def _draw_curve(data: FlashData, ax: Axes) -> None:
     spares = np.linspace(0.07, 0.6, 60)
     curve = [published_amplification(float(spare)) for spare in spares]
     ax.plot(spares, curve, color=INK, label="published formula")
-    ax.plot([*data.ours], [*data.ours.values()], "o", color="#0072B2", ms=9, label="the engine")
+    if data.ours:
+        ax.plot([*data.ours], [*data.ours.values()], "o", color="#0072B2", ms=9, label="the engine")
     ax.plot([*PUBLISHED], [*PUBLISHED.values()], "D", color="#E69F00", label="published simulation")
     ax.set(xlabel="overprovisioning", ylabel="pages written / user's pages", ylim=(1, 9))
     ax.grid(alpha=0.3)

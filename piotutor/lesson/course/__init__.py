@@ -15,6 +15,8 @@ from piotutor.workload import Workload
 COURSE = {
     "00": "piotutor.lesson.course.lab",
     "01": "piotutor.lesson.course.memory",
+    "02": "piotutor.lesson.course.queues",
+    "03": "piotutor.lesson.course.hardware",
     "04": "piotutor.lesson.course.patterns",
     "05": "piotutor.lesson.course.striping",
     "07": "piotutor.lesson.course.layers",
