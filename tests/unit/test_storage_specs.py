@@ -318,7 +318,7 @@ def test_targets_from_servers_counters():
 
 def test_what_a_storage_could_not_finish_is_noted(tmp_path):
     files = {
-        "guard-result": {"status": "done", "code": 0, "reason": "", "seconds": 1.0},
+        "guard-result": {"status": "stopped", "code": 0, "reason": "", "seconds": 1.0},
         "job": {"workload": Workload(num_tasks=1).to_dict()},
         "environment": {"filesystem": "ceph", "slowed": None, "ranks": 1},
         "storage-ready": {"environment": {"slowed": "OSD 1 at 5 MiB/s"}},
