@@ -28,6 +28,8 @@ WAIT = 255
 """An operation that is over when ``offset`` ns have passed since the beginning."""
 _ROOM = 1 << 24
 """Requests, and events, under way at once at most; memory is taken only for those there are."""
+_MANY = 1 << 20
+"""Operations from which on a world's memory is worth large pages."""
 _KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 _NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
 
@@ -124,6 +126,8 @@ class World:
             More was under way at once than the engine has room for.
         """
         todo = np.ascontiguousarray(operations, OPERATION)
+        if len(todo) >= _MANY and hasattr(mmap, "MADV_HUGEPAGE"):
+            self._memory.madvise(mmap.MADV_HUGEPAGE)
         end = np.cumsum(counts, dtype=np.int64)
         begin = end - counts
         pointers = (ctypes.c_void_p(array.ctypes.data) for array in (todo, begin, end))

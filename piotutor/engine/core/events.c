@@ -73,6 +73,18 @@ void foresee(struct world *w, ns when, enum kind kind, number which)
     put(w, (struct event){when, which, kind});
 }
 
+/* What happens soon concerns what was last used long ago: have it in the processor's cache then. */
+static void fetch(struct world *w, const struct chunk *chunk)
+{
+    for (int32_t i = 0; i < chunk->count; i++) {
+        const struct event *event = chunk->event + i;
+        if (event->kind <= OVER)
+            __builtin_prefetch(rpc_at(w, (int64_t)event->which - 1), 1);
+        else if (event->kind >= LOCK_ASKED)
+            __builtin_prefetch(range_at(w, (int64_t)event->which - 1), 1);
+    }
+}
+
 /* Spread the nearest events over the buckets below theirs, the very next into the lowest. */
 static void come_nearer(struct world *w)
 {
@@ -86,6 +98,8 @@ static void come_nearer(struct world *w)
         const struct chunk *chunk = chunk_at(w, c - 1);
         for (int32_t i = 0; i < chunk->count; i++)
             put(w, chunk->event[i]);
+        if (!chunk->next)
+            fetch(w, chunk);
         c = forget_chunk(w, c);
     }
 }

@@ -115,6 +115,7 @@ void rpc_is_over(struct world *w, number r)
 {
     struct rpc rpc = *rpc_at(w, r - 1);
     struct lane *lane = lane_of(w, rpc.client, rpc.object);
+    __builtin_prefetch(view_of(w, rpc.client, rpc.object), 1);
     forget_rpc(w, r);
     number next = rpc_take(w, &lane->waiting);
     if (next)

@@ -33,8 +33,10 @@ static void go_on(struct world *w, const struct operation *todo, int64_t *next, 
     number ready;
     while ((ready = rank_take(w, &w->ready))) {
         int32_t rank = (int32_t)ready - 1;
-        if (next[rank] < end[rank])
+        if (next[rank] < end[rank]) {
             begin(w, rank, todo[next[rank]++]);
+            __builtin_prefetch(&todo[next[rank]]);
+        }
     }
 }
 

@@ -95,6 +95,7 @@ static void move(struct world *w, struct rpc wish)
 
 static void move_locked(struct world *w, struct rpc wish)
 {
+    __builtin_prefetch(lane_of(w, wish.client, wish.object), 1);
     if (is_locked(w, &wish)) {
         move(w, wish);
         return;
