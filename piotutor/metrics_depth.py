@@ -111,8 +111,9 @@ def _of_one(number: int, reads: np.ndarray) -> Depth:
 def _while_all(reads: np.ndarray) -> tuple[int, int, int]:
     """Return how many threads there were, and from when until when all of them were at it.
 
-    That is from when each has one read behind it (they begin together, so the first ones wait
-    less than those that follow) until one has no more; all the time where there is no such span.
+    That is from the first end after each has one read behind it (they begin together, so the
+    first ones wait less than those that follow) to the end of the first thread that has no more:
+    from end to end, as a device may end several at once. All the time where there is no such span.
     """
     who = reads["rank"].astype(np.int64) << 32 | (reads["thread"].astype(np.int64) + 1)
     names, place = np.unique(who, return_inverse=True)
@@ -120,7 +121,8 @@ def _while_all(reads: np.ndarray) -> tuple[int, int, int]:
     last = np.zeros(len(names), np.int64)
     np.minimum.at(first, place, reads["end"])
     np.maximum.at(last, place, reads["end"])
-    begun, over = int(first.max()), int(last.min())
+    later = reads["end"][reads["end"] > first.max()]
+    begun, over = int(later.min(initial=last.max())), int(last.min())
     if not ((reads["end"] > begun) & (reads["end"] <= over)).any():
         begun, over = int(reads["start"].min()), int(last.max())
     return len(names), begun, over

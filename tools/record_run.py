@@ -21,8 +21,11 @@ import numpy as np
 from make_notebooks import SOURCES, executed
 
 from piotutor.lesson import Lesson, recorded
-from piotutor.trace import Op, Trace
+from piotutor.metrics import transfers
+from piotutor.trace import Layer, Op, Trace
 
+MANY = 1000
+"""Transfers from which on a recorded run keeps what the ranks recorded, and nothing below it."""
 SAMPLES = 100
 """Samples of one layer, and one server, that a recorded run keeps: evenly, with first and last."""
 
@@ -42,10 +45,12 @@ async def walk(source: Path) -> Lesson:
 
 
 def thinned(trace: Trace) -> Trace:
-    """Leave out samples, evenly, and no other record."""
+    """Leave out samples, evenly; of many transfers the layers below, else no other record."""
     records = trace.records
-    keep = records["op"] != Op.SAMPLE
-    for layer, target in np.unique(records[["layer", "target"]][~keep]):
+    many = np.count_nonzero(transfers(trace)) > MANY
+    keep = (records["op"] != Op.SAMPLE) & ((records["layer"] == Layer.APP) | (not many))
+    samples = records[records["op"] == Op.SAMPLE]
+    for layer, target in np.unique(samples[["layer", "target"]]):
         mine = (records["layer"] == layer) & (records["target"] == target)
         places = np.flatnonzero((records["op"] == Op.SAMPLE) & mine)
         keep[places[np.linspace(0, len(places) - 1, SAMPLES).astype(int)]] = True
