@@ -60,6 +60,8 @@ class Machine:
         Bytes to which a request for a lock is rounded.
     lock_time
         Seconds that a server takes for a request for a lock.
+    lock_return_time
+        Seconds that a client takes to give back a lock that is called for, once it isn't in use.
     lock_conflicts, lock_cap
         With ``extents``: from so many other locks of an object on, a new one grows no further
         than so many bytes.
@@ -111,6 +113,7 @@ class Machine:
     lock_protocol: str = "none"
     lock_page: int = 4096
     lock_time: float = 0.0
+    lock_return_time: float = 0.0
     lock_conflicts: int = 32
     lock_cap: int = 32 << 20
     device: str = "channels"

@@ -106,6 +106,18 @@ MACHINES = {
         "the Ceph that --storage ceph:rate=25m starts: four servers of 25 MiB/s, one client",
         "the rate that tc holds each server to; the rest: round figures",
     ),
+    "slow-lustre": Named(
+        Machine(
+            clients=2,
+            targets=4,
+            latency=200e-6,
+            target_overhead=10e-3,
+            lock_protocol="extents",
+            lock_return_time=5e-3,
+        ),
+        "two nodes without a cache, four targets, Lustre's locks: slow enough for two busy cores",
+        "made up: 10 ms for each request, 5 ms until a lock is given back",
+    ),
     "fixed-latency": Named(
         Machine(rpcs_in_flight=1024, target_channels=8, target_overhead=4e-3),
         "one device by itself: every request takes 4 ms, whatever its size, and eight at once",

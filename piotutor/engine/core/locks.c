@@ -242,7 +242,7 @@ void callback_arrives(struct world *w, number r)
 /* Locks are given back by a thread of the client's own, behind the ranks' next requests. */
 static ns way_back(const struct machine *m)
 {
-    return seconds(m->latency) + 1;
+    return seconds(m->lock_return_time) + seconds(m->latency) + 1;
 }
 
 /* Whether a client has something under way to what a lock is for; what it kept goes out first. */
