@@ -39,6 +39,21 @@ _LUSTRE: dict[str, Any] = {
     "lock_protocol": "extents",
     "lock_page": 4096,
 }
+_GROUP: dict[str, Any] = {
+    "clients": 16,
+    "targets": 8,
+    "targets_per_server": 2,
+    "client_bandwidth": 10 * _GIGABIT,
+    "server_bandwidth": 10 * _GIGABIT,
+    "latency": 20e-6,
+    "memory_bandwidth": 5e9,
+    "open_time": 100e-6,
+    "create_time": 300e-6,
+    "stat_time": 50e-6,
+    "remove_time": 300e-6,
+    "lock_time": 10e-6,
+}
+"""Four servers of two targets, 16 clients."""
 _ROUND = "round figures of its kind, not measured on any one system"
 
 MACHINES = {
@@ -48,21 +63,10 @@ MACHINES = {
     "small-lustre": Named(
         Machine(
             **_LUSTRE,
-            clients=16,
-            targets=8,
-            targets_per_server=2,
-            client_bandwidth=10 * _GIGABIT,
-            server_bandwidth=10 * _GIGABIT,
-            latency=20e-6,
-            memory_bandwidth=5e9,
-            open_time=100e-6,
-            create_time=300e-6,
-            stat_time=50e-6,
-            remove_time=300e-6,
+            **_GROUP,
             target_overhead=100e-6,
             target_write_bandwidth=400e6,
             target_read_bandwidth=500e6,
-            lock_time=10e-6,
         ),
         "a group's Lustre: four servers with two targets each, 16 nodes at 10 Gbit/s",
         f"requests, cache and locks: defaults of the Lustre manual (recalled); speeds: {_ROUND}",
@@ -88,6 +92,38 @@ MACHINES = {
             lock_time=5e-6,
         ),
         "a centre's Lustre: 48 servers with two targets each, 1,024 nodes at 100 Gbit/s",
+        _ROUND,
+    ),
+    "disk-lustre": Named(
+        Machine(
+            **_LUSTRE,
+            **_GROUP,
+            target_overhead=50e-6,
+            device="array",
+            array_level=6,
+            array_width=10,
+            array_chunk=128 << 10,
+            disk="hc310",
+        ),
+        "small-lustre of disks: each target is a RAID 6 of 8 + 2; a request of 1 MiB is its stripe",
+        "8 + 2 and its chunk: advice of the Lustre manual (recalled); the disk: see "
+        f"piotutor.engine.devices.DISKS; the rest as small-lustre: {_ROUND}",
+    ),
+    "ssd-lustre": Named(
+        Machine(
+            **_LUSTRE,
+            **(_GROUP | {"client_bandwidth": 100 * _GIGABIT, "server_bandwidth": 100 * _GIGABIT}),
+            target_overhead=20e-6,
+            device="ssd",
+            ssd_channels=64,
+            ssd_blocks=64,
+            ssd_block_pages=32,
+            ssd_read_time=40e-6,
+            ssd_write_time=90e-6,
+            ssd_rewritten=1,
+        ),
+        "small-lustre of SSDs that have been in use: 6.5 GB/s read, 2.9 GB/s written where nothing "
+        "must be moved; 400 MiB of each are modelled, over which longer objects go round",
         _ROUND,
     ),
     "slow-ceph": Named(

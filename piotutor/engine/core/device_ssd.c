@@ -29,7 +29,8 @@ static struct flash *flash_of(struct world *w, int32_t target, int64_t channel)
     return (struct flash *)((char *)state_of(w, target) + channel * bytes_each(&w->machine));
 }
 
-/* All begin alike: fresh, or written once in order and then at random. */
+/* All targets begin alike: fresh, or written once in order and then at random; no two channels at
+ * the same distance from their next collection. */
 static void ssd_make(struct world *w, int32_t target)
 {
     const struct machine *m = &w->machine;
@@ -43,7 +44,8 @@ static void ssd_make(struct world *w, int32_t target)
         flash_make(f, m->ssd_block_pages, m->ssd_blocks, pages, 1);
         for (int64_t page = 0; m->ssd_rewritten && page < pages; page++)
             flash_write(f, (uint32_t)page);
-        flash_write_random(f, m->ssd_rewritten * pages, (uint64_t)(m->seed + i));
+        int64_t more = m->ssd_rewritten ? i * m->ssd_block_pages / m->ssd_channels : 0;
+        flash_write_random(f, m->ssd_rewritten * pages + more, (uint64_t)(m->seed + i));
     }
 }
 
