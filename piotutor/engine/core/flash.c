@@ -124,16 +124,16 @@ static void forget(struct flash *f, uint32_t place)
     list_block(f, block);
 }
 
-static void put(struct flash *f, enum stream stream, uint32_t page)
+static void put(struct flash *f, enum writer writer, uint32_t page)
 {
-    if (f->open[stream].pages == f->pages_per_block) {
-        uint32_t full = f->open[stream].block;
-        f->open[stream].block = take_erased(f);
-        f->open[stream].pages = 0;
+    if (f->open[writer].pages == f->pages_per_block) {
+        uint32_t full = f->open[writer].block;
+        f->open[writer].block = take_erased(f);
+        f->open[writer].pages = 0;
         list_block(f, full);
     }
-    uint32_t block = f->open[stream].block;
-    uint32_t place = block * (uint32_t)f->pages_per_block + f->open[stream].pages++;
+    uint32_t block = f->open[writer].block;
+    uint32_t place = block * (uint32_t)f->pages_per_block + f->open[writer].pages++;
     *place_at(f, page) = place;
     *page_at(f, place) = page;
     ++*live_at(f, block);

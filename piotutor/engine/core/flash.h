@@ -10,7 +10,7 @@
 
 #define UNWRITTEN UINT32_MAX
 
-enum stream { HOST, MOVED, STREAMS };
+enum writer { HOST, MOVED, STREAMS };
 
 struct flash {
     int64_t pages_per_block, blocks, user_pages, reserve; /* reserve: blocks kept erased */
