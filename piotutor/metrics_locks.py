@@ -60,11 +60,29 @@ class Holds(NamedTuple):
 
 
 class LockBook:
-    """Locks, from records as they come."""
+    """Locks, from records as they come.
+
+    Attributes
+    ----------
+    grants : int
+        How many were granted.
+    callbacks : dict of int
+        How many of each object's were called back.
+    targets : dict of int
+        The target of each object.
+    clients : set of int
+        Who had any.
+    """
 
     def __init__(self) -> None:
+        self.grants = 0
+        self.callbacks: dict[int, int] = {}
+        self.targets: dict[int, int] = {}
+        self.clients: set[int] = set()
         self._rows: list[list[int]] = []
         self._held: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        self._open: dict[int, None] = {}
+        self._alive: list[int] = []
 
     def take(self, records: np.ndarray) -> int:
         """Add records, of which those of locks count; return how many these were."""
@@ -79,30 +97,56 @@ class LockBook:
     def _grant(
         self, of: int, target: int, client: int, op: int, low: int, length: int, *at: int
     ) -> None:
-        self._held[of, client, op, low + length].append(len(self._rows))
-        row = [of, target, client, op, low, low + length, *at, NEVER, NEVER, False]
+        self.grants += 1
+        self.targets[of] = target
+        self.callbacks.setdefault(of, 0)
+        self.clients.add(client)
+        self._hold([of, target, client, op, low, low + length, *at, NEVER, NEVER, False])
+
+    def _hold(self, row: list[int]) -> None:
+        of, _, client, op, _, high, *_ = row
+        self._held[of, client, op, high].append(len(self._rows))
+        self._open[len(self._rows)] = None
+        self._alive.append(len(self._rows))
         self._rows.append(row)
 
     def _release(
         self, of: int, target: int, client: int, op: int, low: int, length: int, *at: int
     ) -> None:
-        held = self._held[of, client, op, low + length]
+        held = self._held.get((of, client, op, low + length))
         if not held:
             return  # its grant was dropped
+        self.callbacks[of] += 1
+        del self._open[held[0]]
         row = self._rows[held.pop(0)]
+        if not held:
+            del self._held[of, client, op, low + length]
         kept = row[4]
         row[4], row[8], row[9] = low, *at
         if kept < low:
-            self._held[of, client, op, low].append(len(self._rows))
-            self._rows.append([*row[:4], kept, low, *row[6:8], NEVER, NEVER, True])
+            self._hold([*row[:4], kept, low, *row[6:8], NEVER, NEVER, True])
 
     @property
     def holds(self) -> Holds:
         """All locks so far."""
-        table = np.array(self._rows, np.int64).reshape(-1, len(Holds._fields))
-        table = table[np.argsort(table[:, 7], kind="stable")]
-        holds = Holds(*table.T)
-        return holds._replace(rest=holds.rest.astype(bool))
+        return _table(self._rows)
+
+    def recent(self, most: int) -> Holds:
+        """Return so many of the last ones, and as many of older ones that are still held."""
+        first = max(0, len(self._rows) - most)
+        older = [at for at in [*self._open][-2 * most :] if at < first][-most:]
+        return _table([*(self._rows[at] for at in older), *self._rows[first:]])
+
+    def held(self, moment: int) -> Holds:
+        """Return those held at a moment, no earlier than one that was asked for before."""
+        self._alive = [at for at in self._alive if self._rows[at][9] > moment]
+        return _table([self._rows[at] for at in self._alive if self._rows[at][7] <= moment])
+
+
+def _table(rows: list[list[int]]) -> Holds:
+    table = np.array(rows, np.int64).reshape(-1, len(Holds._fields))
+    holds = Holds(*table[np.argsort(table[:, 7], kind="stable")].T)
+    return holds._replace(rest=holds.rest.astype(bool))
 
 
 def lock_holds(trace: Trace) -> Holds:

@@ -43,6 +43,15 @@ class ServerState(NamedTuple):
     locks: Holds
 
 
+class ServerWork(NamedTuple):
+    """Queues and what was done, as in `ServerState`; at several moments a row for each target."""
+
+    targets: np.ndarray
+    queue: np.ndarray
+    operations: np.ndarray
+    bytes: np.ndarray
+
+
 class ServerBook:
     """Servers, from records as they come.
 
@@ -51,14 +60,16 @@ class ServerBook:
     newest, last : int
         When the last request that is known arrived, and when the last one is done (ns); 0 where
         none is known.
-    sizes : dict
+    sizes : dict of int
         Bytes of each object that were touched.
+    locks : LockBook
+        Its locks.
     """
 
     def __init__(self) -> None:
         self.newest = self.last = 0
         self.sizes: dict[int, int] = {}
-        self._locks = LockBook()
+        self.locks = LockBook()
         self._pending = np.zeros(0, _REQUEST)
         self._done = np.zeros((0, 2), np.int64)
         self._targets: set[int] = set()
@@ -66,7 +77,7 @@ class ServerBook:
     def take(self, records: np.ndarray) -> int:
         """Add records, of which those of servers count; return how many these were."""
         mine = records[records["layer"] == int(Layer.SERVER)]
-        locks = self._locks.take(mine)
+        locks = self.locks.take(mine)
         moved = mine[np.isin(mine["op"], TRANSFERS) & (mine["flags"] & int(Flag.PART) == 0)]
         if len(mine):
             self.newest = max(self.newest, int(mine["start"].max()))
@@ -91,6 +102,10 @@ class ServerBook:
 
     def at(self, moment: int) -> ServerState:
         """Return how it is at a moment, no earlier than one that was asked for before."""
+        return ServerState(moment, *self.work(moment), self.locks.held(moment))
+
+    def work(self, moment: int) -> ServerWork:
+        """Return the same without locks, of which there may be many."""
         targets = np.array(sorted(self._targets), np.int64)
         room = int(targets.max(initial=-1)) + 1
         self._done = np.pad(self._done, ((0, room - len(self._done)), (0, 0)))
@@ -100,27 +115,10 @@ class ServerBook:
         np.add.at(self._done[:, 1], gone["target"], gone["length"])
         here = self._pending["target"][self._pending["start"] <= moment]
         queue = np.bincount(here, minlength=room)
-        holds = self._locks.holds
-        held = (holds.granted <= moment) & (holds.released > moment)
-        counts = (queue[targets], self._done[targets, 0], self._done[targets, 1])
-        return ServerState(moment, targets, *counts, holds.where(held))
-
-    @property
-    def holds(self) -> Holds:
-        """All locks so far."""
-        return self._locks.holds
+        return ServerWork(targets, queue[targets], self._done[targets, 0], self._done[targets, 1])
 
 
-class ServerSeries(NamedTuple):
-    """Servers at many moments: arrays of shape (targets, moments), as in `ServerState`."""
-
-    targets: np.ndarray
-    queue: np.ndarray
-    operations: np.ndarray
-    bytes: np.ndarray
-
-
-def server_series(trace: Trace, moments: np.ndarray) -> ServerSeries:
+def server_series(trace: Trace, moments: np.ndarray) -> ServerWork:
     """Return queues and what was done at moments (ns, ascending) of a run that is over."""
     records = trace.records[trace.where(layer=Layer.SERVER, op=TRANSFERS, without=Flag.PART)]
     targets, row = np.unique(records["target"].astype(np.int64), return_inverse=True)
@@ -132,4 +130,4 @@ def server_series(trace: Trace, moments: np.ndarray) -> ServerSeries:
         operations[at] = over
         moved[at] = np.concatenate([[0], np.cumsum(mine["length"])])[over]
         queue[at] = np.searchsorted(np.sort(mine["start"]), moments, side="right") - over
-    return ServerSeries(targets, queue, operations, moved)
+    return ServerWork(targets, queue, operations, moved)

@@ -8,8 +8,8 @@ import numpy as np
 
 from piotutor.live.wire import Arrays
 from piotutor.metrics_locks import NEVER, Holds
-from piotutor.metrics_servers import ServerBook, ServerSeries, server_series
-from piotutor.trace import Op, Trace
+from piotutor.metrics_servers import ServerBook, ServerWork, server_series
+from piotutor.trace import Layer, Op, Trace
 
 RECENT, MOST = 1500, 40_000
 """Locks that are shown of a job that runs, the last ones, and of a run that is over."""
@@ -35,7 +35,7 @@ def hold_columns(holds: Holds, sizes: dict[int, int], origin: int) -> Arrays:
     }
 
 
-def server_columns(series: ServerSeries) -> Arrays:
+def server_columns(series: ServerWork) -> Arrays:
     """Return the servers' state at moments, server by server."""
     return {
         "queue": series.queue.astype("<u4").ravel(),
@@ -44,51 +44,44 @@ def server_columns(series: ServerSeries) -> Arrays:
     }
 
 
-def about(holds: Holds, sizes: dict[int, int], targets: np.ndarray) -> dict[str, Any]:
-    """Return what the painter must know of all locks: objects, callbacks of each, counts."""
-    objects, row = np.unique(holds.object, return_inverse=True)
-    called = np.bincount(row, holds.called < NEVER, len(objects)).astype(int)
-    homes = np.zeros(len(objects), int)
-    homes[row] = holds.target
-    order = np.sort(np.argsort(-called, kind="stable")[:LISTED])
-    listed = [
-        {"object": int(objects[n]), "target": int(homes[n]), "callbacks": int(called[n]),
-         "size": max(1, sizes.get(int(objects[n]), 1))}
-        for n in order
-    ]  # fmt: skip
+def about(book: ServerBook, targets: np.ndarray, reached: float, shown: int) -> dict[str, Any]:
+    """Return what the painter must know: objects, callbacks of each, counts, names.
+
+    `reached` (ms) is how far it is known; `shown` how many locks there are columns of.
+    """
+    locks = book.locks
+    called = sorted(locks.callbacks, key=lambda one: (-locks.callbacks[one], one))
     return {
-        "objects": listed,
-        "clients": np.unique(holds.client).tolist(),
-        "grants": int(np.count_nonzero(~holds.rest)),
-        "callbacks": int(called.sum()),
+        "objects": [
+            {"object": one, "target": locks.targets[one], "callbacks": locks.callbacks[one],
+             "size": max(1, book.sizes.get(one, 1))}
+            for one in sorted(called[:LISTED])
+        ],
+        "clients": sorted(locks.clients),
+        "grants": locks.grants,
+        "callbacks": sum(locks.callbacks.values()),
         "servers": [f"server {target}" for target in targets.tolist()],
-    }
+        "reached": reached,
+        "left": max(0, locks.grants - shown),
+    }  # fmt: skip
 
 
 def now(book: ServerBook, origin: int) -> tuple[dict[str, Any], Arrays]:
     """Return what a running job's servers are doing, and their last locks."""
-    state, holds = book.at(max(book.newest, origin)), book.holds
-    few = holds.where(np.arange(len(holds.low)) >= len(holds.low) - RECENT)
-    one = ServerSeries(
-        state.targets, *(c[:, None] for c in (state.queue, state.operations, state.bytes))
-    )
-    meta = about(holds, book.sizes, state.targets)
-    meta |= {
-        "moments": 1,
-        "reached": (state.at - origin) / 1e6,
-        "left": len(holds.low) - len(few.low),
-    }
-    return meta, hold_columns(few, book.sizes, origin) | server_columns(one)
+    moment = max(book.newest, origin)
+    work, few = book.work(moment), book.locks.recent(RECENT)
+    meta = about(book, work.targets, (moment - origin) / 1e6, len(few.low))
+    return meta | {"moments": 1}, hold_columns(few, book.sizes, origin) | server_columns(work)
 
 
 def whole(trace: Trace, origin: int, span: float) -> tuple[dict[str, Any], Arrays]:
     """Return all of a run that is over; `span` (ms) is what its ranks' calls reach over."""
     book = ServerBook()
-    book.take(trace.records)
-    holds = book.holds
+    book.take(trace.records[trace.where(layer=Layer.SERVER)])
+    holds = book.locks.holds
     few = holds.where(np.arange(len(holds.low)) < MOST)
     moments = origin + (np.linspace(0, span, MOMENTS) * 1e6).astype(np.int64)
     series = server_series(trace, moments)
-    meta = about(holds, book.sizes, series.targets)
-    meta |= {"moments": MOMENTS, "reached": span, "left": len(holds.low) - len(few.low)}
-    return meta, hold_columns(few, book.sizes, origin) | server_columns(series)
+    meta = about(book, series.targets, span, len(few.low))
+    columns = hold_columns(few, book.sizes, origin) | server_columns(series)
+    return meta | {"moments": MOMENTS}, columns

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -35,6 +36,8 @@ from piotutor.workload import Workload
 
 __all__ = ["locks_alt", "locks_data", "locks_finding", "plot_locks"]
 
+_MANY = 3000  # locks; more are drawn as cells, of which each has its last one's colour
+_CELLS = (600, 800)
 _ROWS = 80  # more rows than these are drawn without gaps
 _GAP = 0.06  # of a row's height, above and below
 _NAMED = 8  # clients in the legend, and side by side in a row
@@ -188,6 +191,8 @@ def _object_name(data: LocksData, one: ObjectLocks) -> str:
 def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, *, hatches: bool) -> None:
     """Draw what was granted; of shared locks each client's has its part of a row, or is pale."""
     clients = np.unique(one.holds.client)
+    if not rows and len(one.holds.low) > _MANY:
+        return _draw_cells(one, clients, ax)
     lanes = len(clients) if rows and len(clients) <= _NAMED else 1
     gap = _GAP if 0 < rows <= _ROWS else 0.0
     for lane, (client, look) in enumerate(zip(clients, rank_looks(clients), strict=True)):
@@ -201,6 +206,25 @@ def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, *, hatches: bool) -> None
             )
             alpha = 0.4 if op == Op.READ and parts == 1 else None
             ax.add_collection(PolyCollection(boxes, alpha=alpha, **face))
+
+
+def _draw_cells(one: ObjectLocks, clients: np.ndarray, ax: Axes) -> None:
+    """Draw very many locks as cells in their clients' colours."""
+    height, width = _CELLS
+    _, span = ax.get_ylim()
+    top, bottom = (np.floor(edge / span * height).astype(int) for edge in (one.top, one.bottom))
+    left, right = (
+        np.floor(edge / one.size * width).astype(int) for edge in (one.holds.low, one.holds.high)
+    )
+    colors = np.array([to_rgb(look.color) for look in rank_looks(clients)])
+    which = np.searchsorted(clients, one.holds.client)
+    cells = np.ones((height, width, 3))
+    for at in range(len(which)):
+        rows, columns = slice(top[at], bottom[at] + 1), slice(left[at], right[at] + 1)
+        cells[rows, columns] = colors[which[at]]
+    ax.imshow(
+        cells, extent=(0, one.size, 0, span), origin="lower", aspect="auto", interpolation="nearest"
+    )
 
 
 class _Bars(NamedTuple):
