@@ -12,6 +12,8 @@ from piotutor import cli, runner
 from piotutor.engine.shared import why_not
 from piotutor.errors import RunError, UsageError
 from piotutor.modelled import model_run
+from piotutor.plots.locks_data import locks_data
+from piotutor.serving import Servers
 from piotutor.storage import parse
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
@@ -68,6 +70,26 @@ def test_callbacks_follow_the_pattern(machine, api):
             assert run.result["layers"][layer]["write"] == MOVED
             assert run.result["layers"][layer]["read"] == MOVED
         assert run.environment["emulation"]["trouble"] == ""
+        shown = locks_data(run.trace)
+        assert shown.callbacks == callbacks(run)
+        assert shown.grants == run.environment["emulation"]["grants"]
+        assert shown.transfers == 4 * COUNT
+        assert sum(one.transfers for one in locks_data(run.trace, most=9).shown) == 4 * COUNT
+
+
+def test_servers_can_be_looked_at_meanwhile(machine):
+    job = runner.start(work(**STRIDED), storage=machine)
+    servers, seen = Servers(job), [0]
+    while job.state not in ("done", "failed"):
+        state = servers.look()
+        seen.append(int(state.bytes.sum()))
+        assert (state.queue >= 0).all()
+    job.wait_sync()
+    last = servers.look()
+    assert seen == sorted(seen)
+    assert last.bytes.sum() == 4 * COUNT * SIZE
+    assert last.queue.sum() == 0
+    assert set(last.locks.client.tolist()) <= {0, 1}
 
 
 def test_where_bytes_lay_is_told(machine):
