@@ -40,6 +40,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "panel": ("piotutor.live", "panel"),
     "replay": ("piotutor.live", "replay"),
     "ribbon": ("piotutor.live", "ribbon"),
+    "whatif": ("piotutor.live", "whatif"),
     "plot_locks": ("piotutor.plots.locks", "plot_locks"),
     "stripe_map": ("piotutor.stripemap", "stripe_map"),
     "h5map": ("piotutor.plots.address_map", "h5map"),

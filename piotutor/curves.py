@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ KNOBS = ("clients", "targets", "stripe_count", "transfer_size")
 MOST_TRANSFERS = 1 << 16
 """Transfers of a curve over clients at most: they set the smallest transfer that is offered."""
 MOST_OF_ALL = 10_000_000
-"""Transfers of one point that are refused."""
+"""Transfers of a curve from which on it is refused."""
 _LEAST, _LARGEST = 4096, 64 << 20
 _USUAL = Workload(num_tasks=4, transfer_size=1 << 20, block_size=1 << 22, write=True, fsync=True)
 _COUNTS = 64
@@ -207,28 +208,31 @@ class Turnable:
         return self._request * max(4, -(-8 * used // setting.clients))
 
     def bandwidth(self, setting: Setting) -> dict[str, float]:
-        """Return bytes/s of writing and reading, the first repetition's, open to close.
-
-        Raises
-        ------
-        UsageError
-            That would take too long.
-        """
-        if setting not in self._known:
-            self._known[setting] = self._modelled(setting)
-        return self._known[setting]
-
-    def _modelled(self, setting: Setting) -> dict[str, float]:
-        work = self.work(setting).replace(repetitions=1)
-        if work.total_bytes // work.transfer_size > MOST_OF_ALL:
-            raise UsageError(
-                f"{setting.clients} clients with {format_size(work.bytes_per_rank)} a rank in "
-                f"transfers of {format_size(work.transfer_size)} are too many: make -b smaller"
-            )
+        """Return bytes/s of writing and reading, the first repetition's, open to close."""
         machine = self.machine.replace(clients=setting.clients, targets=setting.targets)
         layout = {"stripe_size": self.stripe_size, "stripe_count": setting.stripe_count}
+        work = self.work(setting).replace(repetitions=1)
         trace = model(work, machine, **layout, layers=(Layer.APP,))
         return {phase.op: phase.bandwidth for phase in metrics.phases(trace)}
+
+    def _all(self, settings: list[Setting]) -> list[dict[str, float]]:
+        """Return the bandwidth of each; what is known isn't computed again."""
+        new = [one for one in settings if one not in self._known]
+        self._need_time(new)
+        new.sort(key=lambda one: one.clients, reverse=True)
+        with ThreadPoolExecutor(2) as pool:  # the engine runs without Python's lock
+            self._known.update(zip(new, pool.map(self.bandwidth, new), strict=True))
+        return [self._known[one] for one in settings]
+
+    def _need_time(self, settings: list[Setting]) -> None:
+        """Refuse what would take too long."""
+        works = [self.work(one) for one in settings]
+        transfers = sum(work.total_bytes // work.transfer_size for work in works)
+        if transfers > MOST_OF_ALL:
+            raise UsageError(
+                f"{transfers:,} transfers are more than a curve is made of ({MOST_OF_ALL:,}): "
+                f"make -b smaller than {format_size(works[0].bytes_per_rank)}, or -t larger"
+            )
 
     def curve(self, setting: Setting, over: str = "clients") -> Curve:
         """Return the curve over one knob, the others as they stand.
@@ -246,7 +250,7 @@ class Turnable:
         settings = [
             one.replace(stripe_count=min(one.stripe_count, one.targets)) for one in settings
         ]
-        found = [self.bandwidth(one) for one in settings]
+        found = self._all(settings)
         rates = {op: np.array([each[op] for each in found]) for op in found[0]}
         limits = [min((rate, name) for name, rate in self.limits(one).items()) for one in settings]
         least, names = np.array([rate for rate, _ in limits]), [name for _, name in limits]
@@ -266,7 +270,11 @@ class Turnable:
         used = min(used, setting.targets)
         servers = -(-used // machine.targets_per_server)
         speeds = {"write": machine.target_write_bandwidth, "read": machine.target_read_bandwidth}
-        asked = [speeds[op] or math.inf for op in speeds if getattr(self.workload, op)]
+        if (
+            machine.device != "channels"
+        ):  # what a disk or flash carries depends on where it is asked
+            speeds = {}
+        asked = [speed or math.inf for op, speed in speeds.items() if getattr(self.workload, op)]
         return {
             "the clients' interfaces": setting.clients * (machine.client_bandwidth or math.inf),
             "the servers' interfaces": servers * (machine.server_bandwidth or math.inf),

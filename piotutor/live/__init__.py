@@ -1,6 +1,6 @@
 """Live views of a run, their controls, and the pictures that remain of them.
 
-`watch`, `replay`, `panel` and `ribbon` are all that a notebook needs. A view is one small widget
+`watch`, `replay`, `panel`, `ribbon` and `whatif` are all that a notebook needs. A view is one small widget
 with plain traits; the browser paints what numpy has aggregated.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from piotutor.live.watching import Replay, replay, ribbon, watch
+from piotutor.live.what_if import WhatIf, whatif
 
-__all__ = ["Replay", "panel", "replay", "ribbon", "watch"]
+__all__ = ["Replay", "WhatIf", "panel", "replay", "ribbon", "watch", "whatif"]
 
 
 def __getattr__(name: str) -> Any:

@@ -107,6 +107,6 @@ def test_what_can_not_be_turned_is_one_line(small):
         Turnable(None, "small-lustre", stripe_count=9)
     with pytest.raises(UsageError, match="make -b smaller"):
         huge = Turnable("ior -N 1 -t 4k -b 1t -w", "small-lustre")
-        huge.bandwidth(huge.start)
+        huge.curve(huge.start)
     with pytest.raises(UsageError, match="is unknown"):
         Turnable(None, "no such machine")

@@ -368,3 +368,11 @@ export function mount(model, el, painter) {
     watcher.disconnect();
   };
 }
+
+// While the widget lives here its still pictures, in the same output, are hidden.
+export function hideTwin(clock) {
+  const rule = document.createElement("style");
+  rule.textContent = `@media screen { .pio-twin-${clock} { display: none; } }`;
+  document.head.append(rule);
+  return () => rule.remove();
+}

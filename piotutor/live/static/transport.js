@@ -1,6 +1,6 @@
 // Replay: play, pause, step and scrub through a run that is over, slower than it was.
 // The views listen to the event "piotutor-clock": no round trip through the kernel.
-import { keepKeys, milliseconds } from "./common.js";
+import { hideTwin, keepKeys, milliseconds } from "./common.js";
 
 class Transport {
   constructor(model, el) {
@@ -114,14 +114,6 @@ class Transport {
     this.now = Infinity;
     this.refresh();
   }
-}
-
-// While the widget lives here its still pictures, in the same output, are hidden.
-function hideTwin(clock) {
-  const rule = document.createElement("style");
-  rule.textContent = `@media screen { .pio-twin-${clock} { display: none; } }`;
-  document.head.append(rule);
-  return () => rule.remove();
 }
 
 export default {
