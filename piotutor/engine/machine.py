@@ -69,6 +69,9 @@ class Machine:
         What a target is made of, one of `DEVICES`: ``channels``, of a speed; ``unlimited``, done at
         once; a ``disk``; an ``ssd``; an ``array`` of disks. What passes on to the last three takes
         `target_overhead`, and its bytes the target's bandwidth, before it is there.
+    device_memory
+        Bytes of writes that the last three keep, safe from a power cut, so that nobody waits for
+        them: what lies side by side goes on together, in the order of addresses. 0: none.
     slow_target, slow_factor
         A target whose device takes so many times as long for everything.
     background_load, background_time
@@ -117,6 +120,7 @@ class Machine:
     lock_conflicts: int = 32
     lock_cap: int = 32 << 20
     device: str = "channels"
+    device_memory: int = 0
     slow_target: int = 0
     slow_factor: float = 1.0
     background_load: float = 0.0

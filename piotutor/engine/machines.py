@@ -100,12 +100,14 @@ MACHINES = {
             **_GROUP,
             target_overhead=50e-6,
             device="array",
+            device_memory=64 << 20,
             array_level=6,
             array_width=10,
             array_chunk=128 << 10,
             disk="hc310",
         ),
-        "small-lustre of disks: each target is a RAID 6 of 8 + 2; a request of 1 MiB is its stripe",
+        "small-lustre of disks: each target is a RAID 6 of 8 + 2, of which a request of 1 MiB is a "
+        "stripe, behind 64 MiB of memory",
         "8 + 2 and its chunk: advice of the Lustre manual (recalled); the disk: see "
         f"piotutor.engine.devices.DISKS; the rest as small-lustre: {_ROUND}",
     ),
@@ -162,7 +164,8 @@ MACHINES = {
 }
 """Name to machine."""
 
-_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap", "ssd_page", "array_chunk")
+_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap", "ssd_page", "array_chunk",
+          "device_memory")  # fmt: skip
 
 
 def read_machine(text: str) -> Machine:

@@ -3,6 +3,7 @@
  * further on, so that they are spread evenly, however many there will be. */
 #include "device.h"
 
+#include "memory.h"
 #include "random.h"
 #include "work.h"
 
@@ -101,6 +102,17 @@ static ns at_its_place(struct world *w, const struct rpc *rpc, ns from,
     return done;
 }
 
+ns prepare(struct world *w, const struct request *request, ns from)
+{
+    const struct device_kind *kind = kind_of(&w->machine);
+    return kind->prepare ? kind->prepare(w, request, from) : from;
+}
+
+ns perform(struct world *w, const struct request *request, ns from)
+{
+    return kind_of(&w->machine)->serve(w, request, from);
+}
+
 /* What passes on to a device with addresses takes its time before it: as in channels, but one
  * after the other. */
 ns admit(struct world *w, const struct rpc *rpc, ns from)
@@ -112,13 +124,12 @@ ns admit(struct world *w, const struct rpc *rpc, ns from)
     double speed = rpc->op == READ ? m->target_read_bandwidth : m->target_write_bandwidth;
     ns time = seconds(m->target_overhead) + duration(rpc->length, speed);
     from = occupy(&target_at(w, target)->entry, from, slowed(w, target, time));
-    const struct device_kind *kind = kind_of(m);
-    return kind->prepare && rpc->op == WRITE ? at_its_place(w, rpc, from, kind->prepare) : from;
+    return rpc->op == READ || is_remembered(w, rpc) ? from : at_its_place(w, rpc, from, prepare);
 }
 
 ns serve(struct world *w, const struct rpc *rpc, ns from)
 {
-    return at_its_place(w, rpc, from, kind_of(&w->machine)->serve);
+    return at_its_place(w, rpc, from, perform);
 }
 
 void tell_device(struct world *w, const struct request *request, int32_t member, ns start, ns end)

@@ -31,6 +31,10 @@ int64_t place_object(struct world *w, int32_t target);
 ns admit(struct world *w, const struct rpc *rpc, ns from);
 ns serve(struct world *w, const struct rpc *rpc, ns from);
 
+/* Both parts of it for bytes in a row: what must be read before a write, and what is asked for. */
+ns prepare(struct world *w, const struct request *request, ns from);
+ns perform(struct world *w, const struct request *request, ns from);
+
 /* ---------------------------------------------------------------------- for kinds of devices */
 
 static inline struct part *part_of(struct world *w, int32_t target, int64_t part)

@@ -5,6 +5,7 @@
 
 #include "cache.h"
 #include "device.h"
+#include "memory.h"
 #include "work.h"
 
 number new_rpc(struct world *w, struct rpc what)
@@ -59,11 +60,10 @@ void send_rpc(struct world *w, number r)
     transmit(w, r);
 }
 
-static void store(struct world *w, number r, ns arrived, ns ready)
+static void tell_stored(struct world *w, number r, ns arrived, ns done)
 {
     const struct rpc *rpc = rpc_at(w, r - 1);
     struct target *target = target_at(w, object_at(w, rpc->object)->target);
-    ns done = serve(w, rpc, ready);
     target->operations++;
     target->bytes += rpc->length;
     tell(w, SERVER, rpc, arrived, done);
@@ -79,8 +79,8 @@ void rpc_arrives(struct world *w, number r)
     ns time = duration(bytes_if(rpc, WRITE), w->machine.server_bandwidth);
     ns arrived = occupy(&server_of(w, rpc)->received, w->now, time);
     ns ready = admit(w, rpc, arrived);
-    if (likely(ready == arrived)) {
-        store(w, r, arrived, arrived);
+    if (likely(ready == arrived && !is_remembered(w, rpc))) {
+        tell_stored(w, r, arrived, serve(w, rpc, arrived));
         return;
     }
     *arrived_at(w, r - 1) = arrived;
@@ -89,7 +89,16 @@ void rpc_arrives(struct world *w, number r)
 
 void rpc_is_admitted(struct world *w, number r)
 {
-    store(w, r, *arrived_at(w, r - 1), w->now);
+    const struct rpc *rpc = rpc_at(w, r - 1);
+    if (is_remembered(w, rpc))
+        remember(w, r);
+    else
+        rpc_is_stored(w, r, serve(w, rpc, w->now));
+}
+
+void rpc_is_stored(struct world *w, number r, ns done)
+{
+    tell_stored(w, r, *arrived_at(w, r - 1), done);
 }
 
 void rpc_leaves(struct world *w, number r)

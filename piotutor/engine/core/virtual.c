@@ -3,6 +3,7 @@
 
 #include "events.h"
 #include "locks.h"
+#include "memory.h"
 #include "requests.h"
 #include "work.h"
 
@@ -20,7 +21,7 @@ void happen(struct world *w, struct event event)
 {
     static void (*const act[KINDS])(struct world *, number) = {
         [ARRIVE] = rpc_arrives, [STORE] = rpc_is_admitted, [LEAVE] = rpc_leaves, [BACK] = rpc_is_back, [OVER] = rpc_is_over,
-        [DONE] = done, [METADATA] = metadata, [LOCK_ASKED] = request_arrives,
+        [DONE] = done, [METADATA] = metadata, [WRITTEN] = device_has_written, [LOCK_ASKED] = request_arrives,
         [LOCK_GRANTED] = lock_is_granted, [CALLBACK] = callback_arrives,
         [RELEASE] = release_arrives};
     w->now = event.time;

@@ -2,6 +2,7 @@
 
 #include "device.h"
 #include "fence.h"
+#include "memory.h"
 
 /* Each bucket may have one that isn't full, and as many may be on the way to others. */
 static int64_t chunks_for(int64_t events)
@@ -15,6 +16,7 @@ static int64_t lay_out(struct world *w, const struct size *size)
     w->device = shape_of_device(m);
     const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
                              m->targets * w->device.parts, m->targets * w->device.bytes,
+                             m->device_memory ? m->targets * MOST_EXTENTS : 0,
                              m->clients * size->objects, m->clients * m->targets, size->rpcs,
                              size->rpcs, size->ranges, chunks_for(size->events), size->records};
     int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;

@@ -93,6 +93,13 @@ struct target {
     ns locks;          /* when its server can look at another lock request */
     ns entry;          /* when what passes on to its device can take another request */
     int64_t operations, bytes, objects;
+    int64_t held, going;  /* bytes in its memory, and of those that are being written */
+    int64_t extents;      /* in which the former lie */
+    number waiting;       /* requests, until there is room */
+};
+
+struct extent { /* of addresses */
+    int64_t begin, end;
 };
 
 /* One of those things of a target's device that work at once. */
@@ -175,6 +182,7 @@ struct record { /* of piotutor/trace/record.py */
     TABLE(struct target, target) \
     TABLE(struct part, part) /* of each target's device */ \
     TABLE(char, state) \
+    TABLE(struct extent, extent) /* of each target, if it has memory */ \
     TABLE(struct view, view) \
     TABLE(struct lane, lane) \
     TABLE(struct rpc, rpc) \
