@@ -80,7 +80,8 @@ lesson.predict("knee")
 
 # %%
 file = str(lesson.scratch / "queue.dat")
-fill = pio.Workload.make(num_tasks=4, block_size="16m", transfer_size="1m", write=True, fsync=True, keep=True, test_file=file)
+whole = {"num_tasks": 4, "block_size": "16m", "transfer_size": "1m"}
+fill = pio.Workload.make(write=True, fsync=True, keep=True, test_file=file, **whole)
 made = await lesson.watch(fill, "file", views=("throughput",))
 
 # %% [markdown]

@@ -194,7 +194,9 @@ class Lesson:
         ballot, answer = self._ballot(question), self.content.answers[question]
         run = None if answer in self._played else self._run(answer)
         measure = ballot.question.measure
-        return Comparison(ballot.question, ballot.value, None if measure is None else measure(run))
+        found = None if measure is None else measure(run)
+        how = "modelled" if run is None else run.trace.provenance
+        return Comparison(ballot.question, ballot.value, found, how)
 
     def map(self, workload: Workload) -> Any:
         """Draw which rank will write what, before any file is opened."""

@@ -18,10 +18,19 @@ class Comparison:
         The learner's value; None without one.
     measured
         The run's value; None where there is none to measure, or none here.
+    how
+        The run's provenance: ``measured`` or ``emulated``.
     """
 
-    def __init__(self, question: Question, predicted: Value | None, measured: float | None) -> None:
+    def __init__(
+        self,
+        question: Question,
+        predicted: Value | None,
+        measured: float | None,
+        how: str = "measured",
+    ) -> None:
         self.question, self.predicted, self.measured = question, predicted, measured
+        self.how = how
 
     @property
     def option(self) -> Option:
@@ -39,7 +48,7 @@ class Comparison:
         if self.question.unit is not None:
             measured = "unknown here" if self.measured is None else with_unit(self.measured, unit)
             rule = with_unit(self.question.right.value, unit)
-            told.append(f"The rule: {rule}; measured: {measured}.")
+            told.append(f"The rule: {rule}; {self.how}: {measured}.")
         elif option.misconception is not None or self.predicted is None:
             told.append(f"Right is {self._in_words(self.question.right)}.")
         if option.misconception is not None:
@@ -69,5 +78,6 @@ class Comparison:
             model=float(self.question.right.value),
             measured=self.measured,
             unit=self.question.unit,
+            how=self.how,
         )
         return figure_html(plot_prediction(data), prediction_alt(data))

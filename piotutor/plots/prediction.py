@@ -10,6 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from piotutor.plots.style import Style, Words, hatched, picture, rank_looks
+from piotutor.trace.record import PROVENANCES
+
+NEAR = 1.1
+"""Up to such a factor apart, a prediction holds."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class PredictionData:
     Attributes
     ----------
     values : dict
-        ``you predicted``, ``the model says``, ``measured``: those that are known.
+        ``you predicted``, ``the model says``, and the word of what was seen, such as
+        ``measured``: those that are known.
     unit : str
         What they count.
     """
@@ -29,10 +34,15 @@ class PredictionData:
 
 
 def prediction_data(
-    *, predicted: float | None, model: float | None, measured: float | None, unit: str
+    *,
+    predicted: float | None,
+    model: float | None,
+    measured: float | None,
+    unit: str,
+    how: str = "measured",
 ) -> PredictionData:
-    """Collect the values that are known and finite."""
-    given = {"you predicted": predicted, "the model says": model, "measured": measured}
+    """Collect the values that are known and finite; `how` is the provenance of what was seen."""
+    given = {"you predicted": predicted, "the model says": model, how: measured}
     known = {
         name: float(value)
         for name, value in given.items()
@@ -44,7 +54,7 @@ def prediction_data(
 def prediction_finding(data: PredictionData) -> str:
     """Say how far the prediction was from the measurement, or from the model."""
     guess = data.values.get("you predicted")
-    told = "measured" if "measured" in data.values else "the model says"
+    told = next((how for how in PROVENANCES if how in data.values), "the model says")
     truth = data.values.get(told)
     if guess is None or truth is None:
         return "Model and measurement" if truth is not None else "Nothing to compare yet"
@@ -52,6 +62,8 @@ def prediction_finding(data: PredictionData) -> str:
         return "Your prediction holds"
     if guess > 0 and truth > 0:
         factor = max(guess, truth) / min(guess, truth)
+        if factor <= NEAR:
+            return f"Your prediction holds, within {math.ceil(100 * (factor - 1))}%"
         return f"Your prediction was {factor:.3g} times too {'high' if guess > truth else 'low'}"
     return f"You predicted {guess:,.6g}, and it is {truth:,.6g}"
 
@@ -82,10 +94,10 @@ def plot_prediction(
 
 
 def _draw(data: PredictionData, ax: Axes) -> None:
-    looks = rank_looks(range(3))
-    colors = dict(zip(("measured", "you predicted", "the model says"), looks, strict=True))
+    seen, *others = rank_looks(range(3))
+    colors = dict(zip(("you predicted", "the model says"), others, strict=True))
     for row, (name, value) in enumerate(data.values.items()):
-        ax.barh(row, value, 0.7, **hatched(colors[name]))
+        ax.barh(row, value, 0.7, **hatched(colors.get(name, seen)))
         ax.annotate(
             f"{value:,.6g}", (value, row), xytext=(5, 0), textcoords="offset points", va="center"
         )

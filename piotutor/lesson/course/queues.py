@@ -63,13 +63,14 @@ KNEE = Question(
         "The same device: 4 ms, eight at once. From how many reads in flight on do more of them "
         "bring no more reads a second?"
     ),
-    unit="in flight",
+    unit="reads",
     measure=lambda run: None if knee(run) is None else round(knee(run) or 0.0, 1),
     options=(
         Option(
             value=8,
             reply="With eight in flight the device never rests: it does 8 in 4 ms, 2,000 a second. "
-            "A ninth one waits.",
+            "A ninth one waits. What was seen may be a little more, as your machine needs a moment "
+            "to wake who waits.",
         ),
         Option(
             value=1,

@@ -55,8 +55,9 @@ class Queue {
     this.areas(ctx, boxes[2], found, most);
     return undefined;
   }
-  rates(span) {
-    return { span, label: "reads/s (X)", ticks: ticks(0, span, 4).map((v) => [v, v]) };
+  rates(span, most = 4) {
+    const [unit, name] = span >= 10000 ? [1000, "thousand "] : [1, ""];
+    return { span, label: `${name}reads/s (X)`, ticks: ticks(0, span / unit, most).map((v) => [v * unit, v]) };
   }
   times(span) {
     return { span, label: "time of one read (R)", ticks: ticks(0, span, 4).map((v) => [v, milliseconds(v)]) };
@@ -110,8 +111,7 @@ class Queue {
       const y = box.y + box.h * (1 - d.ms / most.ms);
       tag(ctx, `N = X R = ${number(Number(((d.rate * d.ms) / 1000).toPrecision(3)))}`, box.x + box.w * 0.4, y + this.style.font, this.style);
     }
-    const across = { span: most.rate, label: "reads/s (X)", ticks: ticks(0, most.rate, 2).map((v) => [v, v]) };
-    axes(ctx, box, across, this.times(most.ms), this.style);
+    axes(ctx, box, this.rates(most.rate, 2), this.times(most.ms), this.style);
   }
 }
 
