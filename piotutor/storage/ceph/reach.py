@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from piotutor.storage.ceph.client import Client
 from piotutor.storage.ceph.config import UNCACHED
 
 MDS = "mds.a"
+TICK = 0.05
+"""Seconds between looks at it."""
+PATIENCE = 5.0
+"""Seconds that it may take to be rid of removed files."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,20 @@ class Reach:
         """Return all counters of the metadata server and of the OSDs that hold data, by name."""
         names = [MDS, *(f"osd.{number}" for number in range(self.osds))]
         return {name: self.counters(name) for name in names}
+
+    def wait_purged(self) -> None:
+        """Wait until the data of removed files is gone, but not for ever: that counts, too.
+
+        The metadata server removes it when it comes to it, at one of its ticks.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            counters = self.counters(MDS)
+            queue = counters["purge_queue"]
+            left = [queue.get(name, 0) for name in ("pq_executing", "pq_item_in_journal")]
+            if not any([counters["mds_cache"]["num_strays"], *left]):
+                return
+            time.sleep(TICK)
 
     def client(self) -> Client:
         """Mount the file system in this process."""

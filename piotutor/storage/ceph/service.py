@@ -73,6 +73,7 @@ class Service:
     def _beside(self, reach: Reach, files: Files) -> None:
         """Let the ranks go, and record until they are done."""
         reach.ask(MDS, "flush journal")
+        reach.wait_purged()
         passed, coded = self._passed(), self.storage.pool == "ec"
         counting = Counting(reach, self.run_dir / "trace/servers.piot", coded=coded)
         before = reach.all_counters()
