@@ -146,7 +146,7 @@ lesson.compare("spare")
 lesson.predict("parity")
 
 # %% [markdown]
-# Three steps: how data and parity lie; what is read first (1); what is written then (2). Why are the two disks in which nothing changes left in peace?
+# Three steps: how data and parity lie; what is read first (1); what is written then (2). Why are the other three disks left in peace?
 
 # %%
 hardware.array(5, disks=5, offset="64k", length="4k")
@@ -231,7 +231,7 @@ hardware.written("small", "records", "padded")
 # And the three runs of the beginning. The fourth column is your own machine's time, measured. The last one is the model's. They are not the same disk, so don't expect them to agree.
 #
 # What `scattered` costs here is inconclusive. Below your file there may be an arm, or flash, or a disk of another machine that is reached through a network, and memory in front of each of them. From outside nobody can
-# tell: on the machine where this was written `scattered` was the slower one in some runs, and `ordered` in others. The offsets are the same everywhere, and so is what the model makes of them.
+# tell: on the machine where this was written `scattered` took longer than `ordered` in 16 of 22 tries, and less in the other six. The offsets are the same everywhere, and so is what the model makes of them.
 
 # %%
 hardware.times("scattered", "ordered", "together")
@@ -403,7 +403,7 @@ lesson.clean()
 #
 # </details><br>
 #
-# What is below can be asked for. On a Linux machine with disks of its own the first line says which of them claim to have an arm (`ROTA`), and which sizes of requests they like. `OPT-IO` of an array is its full
+# What is below can be asked for. On a Linux machine with disks of its own the first line says which of them claim to have an arm (`ROTA`), and which sizes of requests they like. `OPT-IO` of an array made by Linux is its full
 # stripe. The others are for arrays made by Linux, for flash that tells how worn it is, and for a Ceph:
 #
 # ```

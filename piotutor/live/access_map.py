@@ -115,10 +115,18 @@ class AccessMap(View):
         if self._many:
             self.mode = "heat"
         assert self.origin is not None
+        self._look_where_something_is(found)
         spans = frames.phase_spans(trace.records, self.origin)
         meta = {**self.meta(), "phases": spans}
         events = frames.event_columns(found[:0] if self._many else found, self.origin)
         return meta, {**events, **self._replayed_heat(found)}
+
+    def _look_where_something_is(self, found: np.ndarray) -> None:
+        """Begin the lens at the first byte that was touched, if there is none where it begins."""
+        if len(found) and len(self.scene.file_sizes) == 1:
+            first = int(found["offset"].min())
+            if not self.lens_at and first >= self.meta()["lens"]:
+                self.lens_at = first
 
     def _replayed_heat(self, found: np.ndarray) -> wire.Arrays:
         """Return the heat map's cells, slice by slice of the run."""

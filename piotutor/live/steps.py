@@ -14,6 +14,8 @@ from piotutor.plots.devices_disk import DiskData, plot_disk
 from piotutor.plots.devices_flash import FlashData, plot_flash
 from piotutor.plots.style import Picture, figure_html
 
+_FITS = ".pio-steps figure { margin: 0; } .pio-steps img { max-width: 100%; }"
+
 
 class Steps:
     """Pictures in a row; as the value of a cell they can be played, stopped and scrubbed.
@@ -53,14 +55,15 @@ class Steps:
 
         last = self.count - 1
         play = ipywidgets.Play(min=0, max=last, interval=self.interval, tooltip="play the steps")
-        slider = ipywidgets.IntSlider(min=0, max=last, description="step")
+        slider = ipywidgets.IntSlider(min=0, max=last, description="step", layout={"width": "60%"})
         ipywidgets.jslink((play, "value"), (slider, "value"))
-        place = ipywidgets.HTML()
-        rule = f"<style>@media screen {{ .pio-twin-{hides} {{ display: none; }} }}</style>"
+        place = ipywidgets.HTML(layout={"width": "100%"})
+        place.add_class("pio-steps")
+        rule = f"@media screen {{ .pio-twin-{hides} {{ display: none; }} }}" * bool(hides)
 
         def turn(change: Any = None) -> None:
             shown = self.picture(slider.value)
-            place.value = rule * bool(hides) + figure_html(shown, shown.alt)
+            place.value = f"<style>{_FITS}{rule}</style>" + figure_html(shown, shown.alt)
 
         slider.observe(turn, "value")
         turn()

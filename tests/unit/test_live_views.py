@@ -128,6 +128,14 @@ def test_the_heat_map_of_a_replay_counts_what_the_live_one_did():
     assert columns["hits"].sum() == live_cells["hits"].sum()
 
 
+@pytest.mark.parametrize(("begin", "at"), [(0, 0), (3, 0), (4, 4000), (30, 30_000)])
+def test_the_lens_of_a_replay_begins_where_there_is_something(begin, at):
+    view = AccessMap()
+    view.begin(SCENE)
+    view.finish(Trace.from_records(records(5, begin)))
+    assert view.lens_at == at
+
+
 @pytest.mark.parametrize("per_file", [False, True])
 def test_a_plan_is_the_pattern(per_file):
     workload = Workload.make(

@@ -135,7 +135,7 @@ CODED = Question(
     name="coded",
     text=(
         "Four servers keep three chunks of data and one of parity, 16 KiB each. 16 writes of "
-        "4 KiB, 64 KiB in all, are each made safe at once (fsync). How many KiB do they write?"
+        "4 KiB, 64 KiB in all, are each made safe at once. How many KiB do the servers write?"
     ),
     unit="KiB",
     measure=lambda run: _kib(run),
