@@ -39,6 +39,7 @@ __all__ = ["locks_alt", "locks_data", "locks_finding", "plot_locks"]
 _MANY = 3000  # locks; more are drawn as cells, of which each has its last one's colour
 _CELLS = (600, 800)
 _ROWS = 80  # more rows than these are drawn without gaps
+_IN_A_ROW = 4  # entries of the legend
 _GAP = 0.06  # of a row's height, above and below
 _NAMED = 8  # clients in the legend, and side by side in a row
 
@@ -127,34 +128,33 @@ def pattern_name(trace: Trace) -> str:
 
 def _picture(every: Sequence[LocksData], style: Style) -> Figure:
     rows = max(1, *(len(data.shown) for data in every))
-    figure = style.figure(min(9.0, 1.4 + 3.2 * rows))
-    grid = figure.subplots(rows, len(every), squeeze=False)
+    legend = _legend(every)
+    low = 0.45 * (-(-len(legend) // _IN_A_ROW))  # inches
+    figure = style.figure(min(9.0, 1.0 + 3.2 * rows + low))
+    grid = figure.add_gridspec(rows + 1, len(every), height_ratios=[*[3.2] * rows, low + 0.01])
     for column, data in enumerate(every):
-        for row in range(rows):
-            ax = grid[row, column]
-            if row and row >= len(data.shown):
-                ax.set_axis_off()
-                continue
-            one = data.shown[row] if row < len(data.shown) else None
-            _draw(data, one, ax)
+        for row in range(max(1, len(data.shown))):
+            ax = figure.add_subplot(grid[row, column])
+            _draw(data, data.shown[row] if data.shown else None, ax)
             if row == 0 and len(every) > 1:
                 width = figure.get_figwidth() * 72 / (style.font * 0.6) / len(every)
                 ax.set_title(textwrap.fill(f"{data.name}: {run_words(data)}", int(width)))
-    _legend(figure, every)
+    below = figure.add_subplot(grid[rows, :])
+    below.set_axis_off()
+    if legend:
+        below.legend(handles=legend, loc="center left", ncols=_IN_A_ROW, borderaxespad=0)
     badges = list(dict.fromkeys(data.badge for data in every))
-    return finish(figure, Words(locks_finding(every), " | ".join(badges), locks_alt(every)), style)
+    return finish(figure, Words(locks_finding(every), "\n".join(badges), locks_alt(every)), style)
 
 
-def _legend(figure: Figure, every: Sequence[LocksData]) -> None:
+def _legend(every: Sequence[LocksData]) -> list[Patch]:
     clients = sorted({client for data in every for client in data.clients})
-    if not clients:
-        return
     looks = rank_looks(clients)
     shown = range(len(clients)) if len(clients) <= _NAMED else (0, len(clients) - 1)
     handles = [handle(looks[at], f"granted to client {clients[at]}") for at in shown]
     if any(len(one.uses.low) for data in every if data.by == "transfer" for one in data.shown):
         handles.append(Patch(facecolor="none", edgecolor=INK, lw=1.4, label="the transfer itself"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=min(4, len(handles)))
+    return handles
 
 
 def _draw(data: LocksData, one: ObjectLocks | None, ax: Axes) -> None:

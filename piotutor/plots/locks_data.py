@@ -24,6 +24,11 @@ from piotutor.plots.style import badge
 from piotutor.trace import Op, Trace
 
 BY = ("transfer", "time")
+_KINDS = {
+    "extents": ("locks on extents, as Lustre's",),
+    "file": ("locks on whole files, as CephFS's",),
+    "tokens": ("byte-range tokens, as GPFS's",),
+}
 FIRST = 48
 """Transfers of an object that are drawn, a row each."""
 
@@ -179,7 +184,7 @@ def locks_data(
         ],
         counted=_counted(trace.meta.get("mds")),
         seconds=(last - began) / 1e9,
-        badge=badge(trace),
+        badge=" · ".join([badge(trace), *_KINDS.get(protocol(trace), ())]),
     )
 
 
