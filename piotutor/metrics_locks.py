@@ -248,10 +248,11 @@ def _pieces(trace: Trace, moved: np.ndarray, file: int, first: int, layout: Layo
 
 def _clients(trace: Trace, records: np.ndarray) -> np.ndarray:
     """Return the client of each: of a real rank, the one that it stands for."""
-    each = (trace.meta.get("environment") or {}).get("ranks_per_client")
-    if trace.provenance == "modelled" or not each:
+    place = trace.meta.get("environment") or {}
+    if trace.provenance != "emulated" or "ranks_per_client" not in place:
         return records["client"].astype(np.int64)
-    return records["rank"].astype(np.int64) // int(each)
+    clients: np.ndarray = records["rank"].astype(np.int64) // place["ranks_per_client"]
+    return clients % place.get("clients", NEVER)
 
 
 def locked_at(uses: Uses, holds: Holds) -> np.ndarray:

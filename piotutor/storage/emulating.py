@@ -66,6 +66,7 @@ class Emulation:
         write_whole(self.run_dir / "map.json", self._map())
         about = {
             "emulation": told._asdict(),
+            "clients": self.machine.clients,
             "ranks_per_client": self.plan["ranks_per_client"],
             "storage_notes": notes(told),
         }
