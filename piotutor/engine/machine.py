@@ -43,8 +43,14 @@ class Machine:
         Requests that a client has under way to one target at most.
     dirty_limit
         Bytes that a client keeps for one target before it makes writers wait; 0: writes go through.
+    cache_size
+        Bytes that a client keeps of what it read and wrote, so that its ranks read them there; the
+        oldest go first. 0: none, and every read goes to the targets.
+    read_ahead
+        Bytes that a client asks for, at most, behind where a rank reads a file from front to back;
+        they need a cache. 0: none.
     memory_bandwidth
-        Bytes/s at which a client copies into its cache; 0: at once.
+        Bytes/s at which a client copies into its cache, and out of it; 0: at once.
     open_time, create_time, stat_time, remove_time
         Seconds that the metadata server takes for each.
     target_overhead
@@ -104,6 +110,8 @@ class Machine:
     rpc_size: int = 1 << 20
     rpcs_in_flight: int = 8
     dirty_limit: int = 0
+    cache_size: int = 0
+    read_ahead: int = 0
     memory_bandwidth: float = 0.0
     open_time: float = 0.0
     create_time: float = 0.0
@@ -159,6 +167,10 @@ class Machine:
             raise UsageError(
                 f"background_load={self.background_load}, background_time={self.background_time}: "
                 "give a share below 1, and how long each of those requests takes"
+            )
+        if self.read_ahead > self.cache_size:
+            raise UsageError(
+                f"read_ahead={self.read_ahead}: more than cache_size={self.cache_size}"
             )
         if self.slow_target >= self.targets:
             raise UsageError(f"slow_target={self.slow_target}: there are {self.targets} targets")

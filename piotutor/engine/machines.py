@@ -164,8 +164,8 @@ MACHINES = {
 }
 """Name to machine."""
 
-_SIZES = ("rpc_size", "dirty_limit", "lock_page", "lock_cap", "ssd_page", "array_chunk",
-          "device_memory")  # fmt: skip
+_SIZES = ("rpc_size", "dirty_limit", "cache_size", "read_ahead", "lock_page", "lock_cap",
+          "ssd_page", "array_chunk", "device_memory")  # fmt: skip
 
 
 def read_machine(text: str) -> Machine:

@@ -12,7 +12,7 @@ import numpy as np
 from piotutor.engine.library import engine
 from piotutor.engine.machine import Machine
 from piotutor.errors import PiotutorError
-from piotutor.trace.record import RECORD, Layer
+from piotutor.trace.record import RECORD, Layer, Op
 
 OPERATION = np.dtype(
     [
@@ -88,6 +88,7 @@ class World:
     ) -> None:
         self._engine = found = engine()
         self.ranks = len(clients)
+        self._machine, self._files = machine, len(files)
         objects = sum(len(targets) for _, targets in files)
         plan = Numbers(**machine.numbers())
         size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
@@ -128,11 +129,23 @@ class World:
         todo = np.ascontiguousarray(operations, OPERATION)
         if len(todo) >= _MANY and hasattr(mmap, "MADV_HUGEPAGE"):
             self._memory.madvise(mmap.MADV_HUGEPAGE)
+        if self._machine.read_ahead:
+            self._extend(todo)
         end = np.cumsum(counts, dtype=np.int64)
         begin = end - counts
         pointers = (ctypes.c_void_p(array.ctypes.data) for array in (todo, begin, end))
         if self._engine.engine_run(self._world, *pointers):
             raise PiotutorError("more requests are under way at once than the engine has room for")
+
+    def _extend(self, todo: np.ndarray) -> None:
+        """Make each file as long as it will ever be: nothing behind that is read ahead."""
+        moves = todo[np.isin(todo["op"], (Op.READ, Op.WRITE))]
+        ends = np.zeros(self._files, np.int64)
+        np.maximum.at(ends, moves["file"], moves["offset"] + moves["length"])
+        for number, end in enumerate(ends.tolist()):
+            self._engine.engine_extend_file(
+                self._world, ctypes.c_int64(number), ctypes.c_int64(end)
+            )
 
     @property
     def now(self) -> int:

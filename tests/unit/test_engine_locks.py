@@ -120,6 +120,7 @@ def test_growth_is_capped_where_many_meet():
 @given(
     protocol=st.sampled_from(LOCKS),
     dirty_limit=st.sampled_from([0, 1 << 14, MIB]),
+    cache_size=st.sampled_from([0, 1 << 14, MIB]),
     rpc_size=st.sampled_from([1 << 12, 1 << 16]),
     work=st.lists(
         st.tuples(
@@ -133,12 +134,13 @@ def test_growth_is_capped_where_many_meet():
     ),
 )
 def test_everybody_comes_through_and_nobody_holds_what_another_does(
-    protocol, dirty_limit, rpc_size, work
+    protocol, dirty_limit, cache_size, rpc_size, work
 ):
     """Any mix of four ranks on three nodes ends; conflicting extents are never held at once."""
     machine = MACHINE.replace(
-        clients=3, lock_protocol=protocol, dirty_limit=dirty_limit, rpc_size=rpc_size
-    )
+        clients=3, lock_protocol=protocol, dirty_limit=dirty_limit, rpc_size=rpc_size,
+        cache_size=cache_size, read_ahead=cache_size,
+    )  # fmt: skip
     of_rank = [[entry for entry in work if entry[0] == rank] for rank in range(4)]
     rows = [entry for each in of_rank for entry in each]
     todo = np.zeros(len(rows), OPERATION)

@@ -2,6 +2,7 @@
  * limit is reached, its oldest bytes go out, and who wants to write waits for their return. */
 #include "cache.h"
 
+#include "kept.h"
 #include "locks.h"
 #include "requests.h"
 #include "work.h"
@@ -82,6 +83,8 @@ static void take_in(struct world *w, struct lane *lane, number wish)
     struct rank *rank = rank_at(w, rpc.rank);
     forget_rpc(w, wish);
     gather(w, lane, rpc);
+    if (keeps(w, &rpc))
+        keep_written(w, &rpc);
     occupy(&rank->busy, w->now, duration(rpc.length, w->machine.memory_bandwidth));
     part_is_over(w, rpc.rank);
 }

@@ -9,6 +9,7 @@
 
 #include "cache.h"
 #include "events.h"
+#include "kept.h"
 #include "requests.h"
 #include "tree.h"
 #include "work.h"
@@ -46,27 +47,45 @@ int is_shared(struct world *w, const struct rpc *wish)
     return object_at(w, locked_object(w, wish->object))->shared;
 }
 
-int is_locked(struct world *w, const struct rpc *asked)
+/* The client's lock that lets it do what it wishes; 0: it has none. */
+static number lock_for(struct world *w, struct rpc wish)
 {
-    if (w->machine.lock_protocol == NO_LOCKS || is_shared(w, asked))
-        return 1;
-    struct rpc wish = *asked;
     wish.object = locked_object(w, wish.object);
     struct view *view = view_of(w, wish.client, wish.object);
     if (!view->lock)
         return 0;
     if (likely(serves(range_at(w, view->lock - 1), &wish)))
-        return 1;
+        return view->lock;
     number found = tree_overlapping(w, object_at(w, wish.object)->locks, wish.offset,
                                     wish.offset + 1, that_serves, &wish);
     if (found)
         view->lock = found;
-    return found != 0;
+    return found;
+}
+
+static int needs_lock(struct world *w, const struct rpc *wish)
+{
+    return w->machine.lock_protocol != NO_LOCKS && !is_shared(w, wish);
+}
+
+int is_locked(struct world *w, const struct rpc *wish)
+{
+    return !needs_lock(w, wish) || lock_for(w, *wish);
+}
+
+int64_t locked_until(struct world *w, const struct rpc *wish)
+{
+    struct rpc beginning = *wish;
+    beginning.length = 1;
+    number lock = needs_lock(w, wish) ? lock_for(w, beginning) : 0;
+    if (lock)
+        return range_at(w, lock - 1)->end;
+    return needs_lock(w, wish) ? 0 : ALL;
 }
 
 /* -------------------------------------------------------------------------------- asking */
 
-static number new_range(struct world *w, struct range what)
+number new_range(struct world *w, struct range what)
 {
     number r = w->free_range;
     if (r)
@@ -80,7 +99,7 @@ static number new_range(struct world *w, struct range what)
     return r;
 }
 
-static void forget_range(struct world *w, number r)
+void forget_range(struct world *w, number r)
 {
     range_at(w, r - 1)->state = GONE;
     range_at(w, r - 1)->next = w->free_range;
@@ -257,6 +276,15 @@ static int is_in_use(struct world *w, int32_t client, int32_t object)
     return in_use;
 }
 
+/* Bytes may be kept under their lock only. */
+static void drop_under(struct world *w, const struct range *lock)
+{
+    int is_file = w->machine.lock_protocol == WHOLE_FILE;
+    int64_t start = w->machine.lock_protocol == TOKENS ? larger(lock->start, lock->wanted) : lock->start;
+    for (int32_t i = 0; i < (is_file ? object_at(w, lock->object)->count : 1); i++)
+        drop_kept(w, (int32_t)lock->client, lock->object + i, start, lock->end);
+}
+
 void give_back(struct world *w, int32_t client, int32_t which)
 {
     int32_t object = locked_object(w, which);
@@ -266,6 +294,8 @@ void give_back(struct world *w, int32_t client, int32_t which)
     while (view->leaving) {
         number r = view->leaving;
         view->leaving = range_at(w, r - 1)->next;
+        if (w->machine.cache_size)
+            drop_under(w, range_at(w, r - 1));
         foresee(w, w->now + way_back(&w->machine), RELEASE, r);
     }
 }

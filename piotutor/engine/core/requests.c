@@ -5,6 +5,7 @@
 
 #include "cache.h"
 #include "device.h"
+#include "kept.h"
 #include "memory.h"
 #include "work.h"
 
@@ -131,9 +132,11 @@ void rpc_is_over(struct world *w, number r)
         transmit(w, next);
     else
         lane->flying--;
-    if (rpc.rank == NOBODY)
-        written_back(w, &rpc);
-    else
+    if (rpc.op == READ && rpc.coming)
+        has_come(w, &rpc);
+    if (rpc.rank != NOBODY)
         part_is_over(w, rpc.rank);
+    else if (rpc.op == WRITE)
+        written_back(w, &rpc);
     one_fewer_flying(w, rpc.client, rpc.object);
 }

@@ -1,7 +1,10 @@
 /* An operation is cut into parts: one for each object that it touches. */
 #include "work.h"
 
+#include "ahead.h"
 #include "cache.h"
+#include "engine.h"
+#include "kept.h"
 #include "locks.h"
 #include "requests.h"
 
@@ -84,7 +87,13 @@ static void send_cut(struct world *w, struct rpc wish)
 
 static void move(struct world *w, struct rpc wish)
 {
+    if (wish.op == READ && keeps(w, &wish)) {
+        read_kept(w, wish);
+        return;
+    }
     if (wish.op == READ || !w->machine.dirty_limit || is_shared(w, &wish)) {
+        if (wish.op == WRITE && keeps(w, &wish))
+            keep_written(w, &wish);
         send_cut(w, wish);
         return;
     }
@@ -114,7 +123,8 @@ void wish_is_locked(struct world *w, number r)
 }
 
 /* Stripes that follow each other on an object lie side by side there: one wish for each object. */
-static void transfer(struct world *w, int32_t rank, struct operation what)
+static inline void cut(struct world *w, int32_t rank, struct operation what,
+                       void (*act)(struct world *, struct rpc))
 {
     const struct file *file = file_at(w, what.file);
     int64_t size = file->stripe_size, count = file->stripe_count;
@@ -126,8 +136,22 @@ static void transfer(struct world *w, int32_t rank, struct operation what)
         struct rpc wish = {.offset = from, .length = to - from, .rank = rank, .fragments = 1,
                            .client = rank_at(w, rank)->client,
                            .object = (int32_t)(file->first + n % count), .op = (uint16_t)what.op};
-        move_locked(w, wish);
+        act(w, wish);
     }
+}
+
+void for_each_object(struct world *w, int32_t rank, struct operation what,
+                     void (*act)(struct world *, struct rpc))
+{
+    cut(w, rank, what, act);
+}
+
+static void transfer(struct world *w, int32_t rank, struct operation what)
+{
+    engine_extend_file(w, what.file, what.offset + what.length);
+    cut(w, rank, what, move_locked);
+    if (what.op == READ && w->machine.read_ahead)
+        read_ahead(w, rank, what);
 }
 
 static void sync(struct world *w, int32_t rank, struct operation what)

@@ -58,11 +58,17 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
 EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64_t stripe_size,
                             int64_t stripe_count, const int32_t *targets)
 {
-    *file_at(w, which) = (struct file){stripe_size, stripe_count, first};
+    *file_at(w, which) = (struct file){stripe_size, stripe_count, first, 0};
     for (int64_t i = 0; i < stripe_count; i++)
         *object_at(w, first + i) = (struct object){
             .start = place_object(w, targets[i]), .target = targets[i], .first = (int32_t)first,
             .count = (int32_t)stripe_count};
+}
+
+EXPORT void engine_extend_file(struct world *w, int64_t which, int64_t end)
+{
+    if (file_at(w, which)->end < end)
+        file_at(w, which)->end = end;
 }
 
 EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)

@@ -44,11 +44,12 @@ struct operation {
 struct file {
     int64_t stripe_size, stripe_count;
     int64_t first; /* its first object; the others follow */
+    int64_t end;   /* how far it reaches */
 };
 
-/* A lock of a client on a range of an object, from its request on. One line of a processor's cache:
- * there are millions of them. */
-enum state { GONE, WAITING, GRANTED, CALLED, GOING };
+/* A lock of a client on a range of an object, from its request on; or bytes that it keeps, from when
+ * they are on their way. One line of a processor's cache: there are millions of them. */
+enum state { GONE, WAITING, GRANTED, CALLED, GOING, COMING, KEPT };
 
 struct range {
     int64_t start, end;
@@ -59,7 +60,10 @@ struct range {
         int64_t wanted; /* where the request begins for which it was called back */
     };
     number left, right, next;
-    number wish; /* that waits for it */
+    union {
+        number wish;     /* that waits for it */
+        number previous; /* of those that are kept */
+    };
     int32_t object;
     uint32_t client : 28, alone : 1, state : 3; /* alone: to write */
 };
@@ -75,6 +79,14 @@ struct object {
     int64_t ranges, grants, callbacks;
 };
 
+/* What a rank reads from front to back. */
+struct stream {
+    int64_t next;   /* where its next read begins, if it goes on */
+    int64_t window; /* bytes behind that which are read ahead */
+    int64_t asked;  /* up to where they were */
+    int32_t file;   /* its number + 1 */
+};
+
 struct rank {
     struct operation doing;
     ns began, busy; /* busy: until then it copies memory */
@@ -82,10 +94,13 @@ struct rank {
     int32_t name;    /* by which records call it */
     int32_t pending; /* parts of what it does that aren't over */
     number next;     /* in the list of those that are ready, or at the barrier */
+    struct stream stream;
 };
 
 struct client {
     ns sent, received; /* when its interface is free again, each way */
+    int64_t kept;      /* bytes, for reading */
+    number newest;     /* of them, in a ring of which it is the last */
 };
 
 struct target {
@@ -118,7 +133,10 @@ struct shape {
  * that travel to the target and back. */
 struct rpc {
     int64_t offset, length;
-    int64_t end; /* where the last of its fragments ends, while they gather */
+    union {
+        int64_t end;   /* where the last of its fragments ends, while they gather */
+        number coming; /* what it brings, to be kept */
+    };
     int32_t client, object, rank; /* rank NOBODY: written back, no one waits for it */
     uint16_t op, fragments;
     number next;
@@ -132,6 +150,7 @@ struct view {
     number lock;    /* the one that was of use last; 0: there never was one */
     number leaving; /* those called back, until nothing is under way */
     number next;    /* object number + 1, in its lane's list; 0: it isn't there */
+    number kept;    /* tree of its bytes that are here or on their way */
 };
 
 /* What a client knows of a target. Lists, of which the last is known and comes before the first. */
@@ -203,7 +222,7 @@ struct world {
     struct bucket bucket[64];
     number free_chunk, chunks, chunk_room;
     number free_rpc, rpcs, rpc_room;
-    number free_range, ranges, range_room;
+    number free_range, ranges, range_room, kept; /* kept: those that aren't locks */
     int64_t grants, callbacks;
     number ready;             /* the last rank that is done with an operation, and at once */
     number arrived;           /* ranks at the barrier */
