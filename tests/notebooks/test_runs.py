@@ -99,6 +99,7 @@ def test_the_lesson_runs_whole_and_cleans_up(source, run_notebook, state):
 @pytest.mark.parametrize("source", LESSONS, ids=lambda source: source.stem)
 def test_where_nothing_can_run_recorded_runs_carry_the_lesson(source, run_notebook, monkeypatch):
     monkeypatch.setenv("PIOTUTOR_MPIEXEC", "/nowhere/mpiexec")
+    monkeypatch.setenv("PIOTUTOR_CEPH", "/nowhere")
     cells = run_notebook(source)
     needs_no_mpi = set(re.findall(ALONE, source.read_text("utf-8")))
     for cell in cells:
