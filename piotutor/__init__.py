@@ -43,6 +43,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "whatif": ("piotutor.live", "whatif"),
     "plot_locks": ("piotutor.plots.locks", "plot_locks"),
     "stripe_map": ("piotutor.stripemap", "stripe_map"),
+    "compare": ("piotutor.plots.comparison", "compare"),
     "h5map": ("piotutor.plots.address_map", "h5map"),
     "Lesson": ("piotutor.lesson", "Lesson"),
     "check": ("piotutor.lesson", "check"),

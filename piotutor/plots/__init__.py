@@ -14,6 +14,7 @@ from piotutor.errors import UsageError
 from piotutor.plots import (
     access_map,
     address_map,
+    comparison,
     descent,
     devices_array,
     devices_disk,
@@ -49,6 +50,7 @@ __all__ = [
     "access_map",
     "address_map",
     "alt_text",
+    "comparison",
     "descent",
     "devices_array",
     "devices_disk",

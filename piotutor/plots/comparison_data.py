@@ -1,0 +1,284 @@
+"""What a model foretells of runs, beside what was measured: the numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from piotutor import ior, metrics
+from piotutor.engine import Machine, model
+from piotutor.engine.machines import kind_of, read_machine
+from piotutor.errors import UsageError
+from piotutor.plots.style import badge
+from piotutor.trace import Layer, Op, Trace
+from piotutor.units import format_count, format_rate, format_seconds
+from piotutor.workload import Workload
+
+
+@dataclass(frozen=True)
+class What:
+    """A number that a run and its model both have.
+
+    Attributes
+    ----------
+    name : str
+        What stands below the axis.
+    of : callable
+        From a trace to values, one for each repetition, by what was done.
+    words : callable
+        From a value to words.
+    layers : tuple of Layer
+        Whose records it needs.
+    """
+
+    name: str
+    of: Callable[[Trace], dict[str, list[float]]]
+    words: Callable[[float], str]
+    layers: tuple[Layer, ...] = (Layer.APP,)
+
+
+def _per_phase(
+    field: Callable[[metrics.PhaseResult], float | None], trace: Trace
+) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for phase in metrics.phases(trace):
+        value = field(phase)
+        if value is not None:
+            found.setdefault(phase.op, []).append(value)
+    return found
+
+
+def _callbacks(trace: Trace) -> dict[str, list[float]]:
+    server = trace.where(layer=Layer.SERVER)
+    if not server.any():
+        return {}
+    return {"locks": [float(np.count_nonzero(server & trace.where(op=Op.UNLOCK)))]}
+
+
+def _median_call(phase: metrics.PhaseResult) -> float | None:
+    return phase.latency.p50 if phase.latency else None
+
+
+WHAT = {
+    "bandwidth": What(
+        "bandwidth, open to close", partial(_per_phase, lambda one: one.bandwidth), format_rate
+    ),
+    "seconds": What(
+        "time, open to close", partial(_per_phase, lambda one: one.seconds), format_seconds
+    ),
+    "latency": What("time of one call, median", partial(_per_phase, _median_call), format_seconds),
+    "callbacks": What(
+        "locks called back",
+        _callbacks,
+        lambda count: format_count(round(count)),
+        (Layer.APP, Layer.SERVER),
+    ),
+}
+"""What can be compared."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar.
+
+    Attributes
+    ----------
+    word : str
+        ``measured``, ``emulated``, ``modelled`` or ``you predicted``.
+    value : float
+        The median over the repetitions.
+    each : tuple of float
+        All repetitions.
+    """
+
+    word: str
+    value: float
+    each: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is known of one number of one run: the run, its model, and the prediction if any.
+
+    Attributes
+    ----------
+    run : str
+        The run's name; empty where there is one run.
+    op : str
+        What is compared of it: ``write``, ``read`` or ``locks``.
+    bars : tuple of Bar
+        The prediction first, then the model, then the run.
+    """
+
+    run: str
+    op: str
+    bars: tuple[Bar, ...]
+
+    @property
+    def name(self) -> str:
+        """The run, and what it did."""
+        return f"{self.run}, {self.op}" if self.run else self.op
+
+    @property
+    def factor(self) -> float | None:
+        """The model's number over the run's; None where one isn't known or nothing."""
+        *_, foretold, found = self.bars
+        return foretold.value / found.value if foretold.value and found.value else None
+
+
+@dataclass(frozen=True)
+class ComparisonData:
+    """What the picture shows.
+
+    Attributes
+    ----------
+    what : str
+        One of `WHAT`.
+    groups : list of Group
+        For each run, what it wrote and read.
+    badges : list of str
+        How the numbers came about: the model's, then the runs' that differ.
+    """
+
+    what: str
+    groups: list[Group]
+    badges: list[str]
+
+
+def comparison_data(
+    runs: Any,
+    machine: Machine | str | None = None,
+    *,
+    what: str = "bandwidth",
+    predicted: Any = None,
+    stripe_size: int | None = None,
+    stripe_count: int | None = None,
+) -> ComparisonData:
+    """Model each run's workload, and put both numbers together.
+
+    Parameters
+    ----------
+    runs : Run, or sequence or mapping of them
+        What ran; a mapping gives them names. Anything with a ``trace``, a ``workload`` and an
+        ``environment`` will do.
+    machine : Machine or str, optional
+        On what to model them; that of an emulated run, if not given.
+    what : str
+        ``bandwidth``, ``seconds``, ``latency`` or ``callbacks``.
+    predicted : float, or what `Lesson.predict` returned; or a mapping of run names to these
+        What was thought before, in bytes/s, seconds or a number; a lesson's when it is locked. Of a
+        run that writes and reads it is for its writing.
+    stripe_size, stripe_count : int, optional
+        How files are laid out in the model: as the run's were where that is known, else in one
+        stripe of 1 MiB.
+
+    Raises
+    ------
+    UsageError
+        There is nothing of that name, no machine, or a run can't be modelled: it is a program's.
+    PiotutorError
+        The engine isn't built.
+    """
+    if what not in WHAT:
+        raise UsageError(f"what={what!r}: choose {', '.join(WHAT)}")
+    groups: list[Group] = []
+    badges: list[str] = []
+    named = names_of(runs)
+    for name, run in named.items():
+        on, called = machine_of(run, machine)
+        work, layout = plan_of(run, stripe_size, stripe_count)
+        trace = model(work, on, **layout, layers=WHAT[what].layers)
+        trace.meta["environment"] = {"filesystem": called}
+        badges += [badge(trace), badge_of(run)]
+        guess = predicted.get(name) if isinstance(predicted, Mapping) else predicted
+        groups += _groups(name if len(named) > 1 else "", run, trace, what, _number(guess))
+    if not groups:
+        raise UsageError(f"what={what!r}: neither runs nor models tell it")
+    return ComparisonData(what, groups, list(dict.fromkeys(badges)))
+
+
+def _groups(name: str, run: Any, foretold: Trace, what: str, guess: float | None) -> list[Group]:
+    found, expected = WHAT[what].of(run.trace), WHAT[what].of(foretold)
+    groups: list[Group] = []
+    for op in (op for op in expected if op in found):
+        bars = [_bar("modelled", expected[op]), _bar(run.trace.provenance, found[op])]
+        if guess is not None and not groups:
+            bars.insert(0, Bar("you predicted", guess))
+        groups.append(Group(name, op, tuple(bars)))
+    return groups
+
+
+def _bar(word: str, each: list[float]) -> Bar:
+    return Bar(word, float(np.median(each)), tuple(each))
+
+
+def _number(guess: Any) -> float | None:
+    """Return what was predicted; what a lesson hasn't locked yet doesn't count."""
+    value = getattr(guess, "value", guess) if getattr(guess, "locked", True) else None
+    return None if value is None else float(value)
+
+
+def badge_of(run: Any) -> str:
+    """Return how a run's numbers came about, and on what."""
+    trace: Trace = run.trace
+    return badge(Trace(trace.records, trace.files, trace.dropped, trace.provenance,
+                       {**trace.meta, "environment": run.environment}))  # fmt: skip
+
+
+def machine_of(run: Any, machine: Machine | str | None) -> tuple[Machine, str]:
+    """Return the machine to model on, and what it is called."""
+    if isinstance(machine, str):
+        return read_machine(machine), kind_of(machine)
+    if machine is not None:
+        return machine, "a machine of its own"
+    told = dict(run.environment.get("machine") or {})
+    if not told:
+        raise UsageError(
+            "on what machine is it to be modelled? Give one: piotutor model --machine list"
+        )
+    name = told.pop("name", "")
+    return Machine(**told), kind_of(name) or "a machine of its own"
+
+
+def plan_of(
+    run: Any, stripe_size: int | None = None, stripe_count: int | None = None
+) -> tuple[Workload, dict[str, int]]:
+    """Return what is to be modelled of a run: its workload, and how its files were laid out.
+
+    Raises
+    ------
+    UsageError
+        It is a run of a program.
+    """
+    work: Workload | None = run.workload
+    if work is None:
+        name = getattr(run, "name", "it")
+        raise UsageError(f"{name} is a run of a program: only workloads can be modelled")
+    known = (run.environment.get("layout") or {}).get("components") or [{}]
+    size = stripe_size or known[0].get("stripe_size") or 1 << 20
+    count = stripe_count or max(known[0].get("stripe_count", 1), 1)
+    each = run.environment.get("ranks_per_client")
+    if each and not work.tasks_per_node:
+        work = work.replace(tasks_per_node=each)
+    return work, {"stripe_size": size, "stripe_count": count}
+
+
+def names_of(runs: Any) -> dict[str, Any]:
+    """Return runs by name: as given, or by what their IOR lines have of their own, or by number."""
+    if isinstance(runs, Mapping):
+        return dict(runs)
+    if not isinstance(runs, Sequence):
+        return {"": runs}
+    lines = [
+        re.split(r"\s(?=-)", ior.command(run.workload)) if run.workload else [] for run in runs
+    ]
+    common = set.intersection(*map(set, lines)) if lines else set()
+    own = [" ".join(word for word in line if word not in common) for line in lines]
+    if len(set(own)) < len(own):
+        own = [f"run {number}" for number in range(1, len(own) + 1)]
+    return dict(zip((name or "plain" for name in own), runs, strict=True))

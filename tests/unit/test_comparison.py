@@ -1,0 +1,114 @@
+"""Predicted beside measured: one call, both numbers, each with its badge."""
+
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure
+
+import piotutor as pio
+from piotutor.engine.library import library
+from piotutor.errors import UsageError
+from piotutor.lesson.ballot import Ballot
+from piotutor.lesson.question import Question
+from piotutor.plots.comparison import comparison_finding, plot_comparison
+from piotutor.plots.comparison_data import WHAT, comparison_data, names_of
+from piotutor.plots.style import Style, figure_png
+
+pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")
+STRIDED = "ior -N 2 -t 64k -b 64k -s 16 -w -r -i 2"
+SEGMENTS = "ior -N 2 -t 64k -b 1m -w -r -i 2"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    """Keep runs apart from the user's."""
+    monkeypatch.setenv("PIOTUTOR_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def runs():
+    """Runs that stand for real ones: nothing is slower to make than it must be."""
+    made = [pio.model(line, "small-lustre", stripe_count=2) for line in (STRIDED, SEGMENTS)]
+    for run in made:
+        run.trace.provenance = "emulated"
+    return made
+
+
+def values(data):
+    return [[bar.value for bar in group.bars] for group in data.groups]
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_a_run_on_the_machine_of_its_own_is_met(runs, what):
+    """Machine and layout are those of the run where nothing is said."""
+    data = comparison_data(runs, what=what)
+    assert all(foretold == found for foretold, found in values(data))
+    assert comparison_finding(data).startswith("Modelled and emulated agree within 1%")
+    assert [bar.word for bar in data.groups[0].bars] == ["modelled", "emulated"]
+
+
+def test_numbers_are_those_of_the_model_and_of_the_run(runs):
+    data = comparison_data(runs[0], "large-lustre", stripe_count=4)
+    foretold = pio.model(STRIDED, "large-lustre", stripe_count=4).result["phases"]
+    for group in data.groups:
+        for bar, phases in zip(group.bars, (foretold, runs[0].result["phases"]), strict=True):
+            each = [phase["bandwidth"] for phase in phases if phase["op"] == group.op]
+            assert bar.each == tuple(each)
+            assert bar.value == pytest.approx(sum(each) / 2)
+    assert data.badges[0] == "modelled · large-lustre, 2 ranks"
+    assert data.badges[1].startswith("emulated · small-lustre")
+
+
+def test_runs_have_the_names_that_tell_them_apart(runs):
+    assert [*names_of(runs)] == ["-b 64k -s 16", "-b 1m -s 1"]
+    assert [*names_of([runs[0], runs[0]])] == ["run 1", "run 2"]
+    assert [*names_of({"a": runs[0]})] == ["a"]
+    data = comparison_data({"mine": runs[0], "hers": runs[1]}, what="callbacks")
+    assert [group.name for group in data.groups] == ["mine, locks", "hers, locks"]
+    assert "; both in the same order" in comparison_finding(data)
+
+
+def test_a_prediction_is_on_the_same_axis(runs):
+    found = comparison_data(runs[1]).groups[0].bars[-1].value
+    for guess, said in ((found * 2, "2 times too high"), (found / 4, "4 times too low"),
+                        (found, "your prediction holds")):  # fmt: skip
+        data = comparison_data(runs[1], predicted=guess)
+        assert data.groups[0].bars[0].value == guess
+        assert len(data.groups[1].bars) == 2
+        assert comparison_finding(data).endswith(said)
+    data = comparison_data({"a": runs[0], "b": runs[1]}, predicted={"b": 5})
+    assert [len(group.bars) for group in data.groups] == [2, 2, 3, 2]
+
+
+def test_a_lesson_s_prediction_counts_when_it_is_locked(runs):
+    ballot = Ballot("00", Question(name="q", text="?", options=(), unit="bytes/s"))
+    ballot.value = 7.0
+    for locked, bars in ((False, 2), (True, 3)):
+        ballot.locked = locked
+        assert len(comparison_data(runs[0], predicted=ballot).groups[0].bars) == bars
+
+
+def test_the_picture_has_a_bar_for_each_and_both_badges(runs):
+    figure = pio.compare(runs, predicted=10**9, style=Style(projector=True))
+    axes = figure.axes[0]
+    assert len(axes.patches) == 10
+    assert "modelled · small-lustre" in figure.get_supxlabel()
+    assert "emulated · small-lustre" in figure.get_supxlabel()
+    assert "-b 1m -s 1, read: modelled" in figure.alt
+    assert figure_png(figure).startswith(b"\x89PNG")
+    own = Figure()
+    assert plot_comparison(comparison_data(runs, what="seconds"), ax=own.subplots()) is own
+
+
+def test_what_can_not_be_compared_is_one_line(runs):
+    with pytest.raises(UsageError, match="choose bandwidth"):
+        pio.compare(runs, what="beauty")
+    with pytest.raises(UsageError, match="is unknown"):
+        pio.compare(runs, "no such machine")
+    run = runs[0]
+    run.result["environment"].pop("machine")
+    with pytest.raises(UsageError, match="on what machine"):
+        pio.compare(run)
+    run.workload = None
+    with pytest.raises(UsageError, match="only workloads"):
+        pio.compare(run, "small-lustre")
