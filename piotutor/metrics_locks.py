@@ -251,8 +251,8 @@ def _clients(trace: Trace, records: np.ndarray) -> np.ndarray:
     place = trace.meta.get("environment") or {}
     if trace.provenance != "emulated" or "ranks_per_client" not in place:
         return records["client"].astype(np.int64)
-    clients: np.ndarray = records["rank"].astype(np.int64) // place["ranks_per_client"]
-    return clients % place.get("clients", NEVER)
+    each, clients = int(place["ranks_per_client"]), int(place.get("clients", NEVER))
+    return np.asarray(records["rank"].astype(np.int64) // each % clients)
 
 
 def locked_at(uses: Uses, holds: Holds) -> np.ndarray:

@@ -1,6 +1,7 @@
 // Who holds what of an object: granted extents as wide bars over time, and what the servers do.
 import { axes, byteAxis, byteUnit, choice, hatched, mount, number, roomyTime, tag, timeAxis, words } from "./common.js";
 
+const ROWS = 10; // servers
 const HERE = 1.9; // height of the strip of what is held now, in lines
 
 class Locks {
@@ -18,7 +19,7 @@ class Locks {
     ]);
   }
   restyle(style) { this.style = style; this.fills = {}; }
-  height(style) { return Math.round(style.font * 24); }
+  height(style) { return Math.round(style.font * Math.max(24, 4 + 3 * Math.min(ROWS, this.meta.servers.length))); }
 
   load(frame) {
     this.meta = frame.meta;
@@ -45,13 +46,13 @@ class Locks {
     const span = meta.over ? Math.max(meta.reached, 1e-3) : roomyTime(meta.reached);
     const until = Math.min(now, meta.reached);
     this.legend(ctx, box.x, style.font * 0.9);
-    this.count(ctx, one, until, box.x + box.w, style.font * 0.9);
     this.strip(ctx, { ...box, y: style.font * 2.4, h: style.font * HERE }, one, until);
     this.bars(ctx, box, one, span, until);
     const time = timeAxis(span);
     time.ticks = time.ticks.map(([value, text]) => [span - value, text]);
     axes(ctx, box, byteAxis(one.size, `offset in object ${one.object}, on server ${one.target}`), time, style);
     this.line(ctx, box, box.y + (until / span) * box.h);
+    this.count(ctx, one, until, w * 0.64 + style.font * 1.5, style.font * 0.9);
     this.servers(ctx, { x: w * 0.64 + style.font * 1.5, y: style.font * 2.4, w: w * 0.36 - style.font * 2.5, h: h - style.font * 3.4 }, until);
     return undefined;
   }
@@ -79,7 +80,7 @@ class Locks {
     let n = 0;
     this.each(one, until, (i) => { if (called[i] && released[i] <= until) n += 1; });
     const more = this.meta.left && !this.meta.over ? one.callbacks : n;
-    words(ctx, `${number(more)} callback${more === 1 ? "" : "s"} of ${number(one.callbacks)}`, x, y, this.style, { align: "right", weight: 600 });
+    words(ctx, `${number(more)} callback${more === 1 ? "" : "s"} of ${number(one.callbacks)}`, x, y, this.style, { weight: 600 });
   }
   // The locks of one object that were granted by `until`, in the order of their grants.
   each(one, until, act) {
@@ -143,20 +144,19 @@ class Locks {
     const rows = meta.servers.length;
     const n = meta.moments;
     const at = n < 2 ? 0 : Math.max(0, Math.min(n - 1, Math.floor((until / meta.reached) * (n - 1) + 1e-9)));
-    const shown = Math.min(rows, 10);
-    const tall = Math.min(style.font * 4, (box.h - style.font * 1.5) / Math.max(1, shown));
+    const shown = Math.min(rows, ROWS);
+    const tall = Math.min(style.font * 4, (box.h + style.font * 0.4) / Math.max(1, shown));
     const all = Array.from(moved).reduce((a, b) => Math.max(a, b), 1);
     const longest = queue.reduce((a, b) => Math.max(a, b), 8);
-    words(ctx, "servers: in the queue, and done", box.x, style.font * 0.9, style, { weight: 600 });
     for (let row = 0; row < shown; row++) {
       const i = row * n + at;
       const y = box.y + row * tall;
-      words(ctx, `${meta.servers[row]}: ${number(queue[i])} in the queue`, box.x, y + tall * 0.2, style, { size: 0.92 });
-      this.blocks(ctx, { x: box.x, y: y + tall * 0.36, w: box.w, h: tall * 0.2 }, queue[i], longest);
+      words(ctx, `${meta.servers[row]}: ${number(queue[i])} in the queue`, box.x, y + tall * 0.16, style, { size: 0.92 });
+      this.blocks(ctx, { x: box.x, y: y + tall * 0.34, w: box.w, h: tall * 0.14 }, queue[i], longest);
       ctx.fillStyle = "#56B4E9";
-      ctx.fillRect(box.x, y + tall * 0.62, Math.max(1, (moved[i] / all) * box.w), tall * 0.3);
+      ctx.fillRect(box.x, y + tall * 0.54, Math.max(1, (moved[i] / all) * box.w), tall * 0.34);
       const [size, unit] = byteUnit(moved[i]);
-      words(ctx, `${number(Number((moved[i] / size).toPrecision(3)))} ${unit} in ${number(done[i])} requests`, box.x + 4, y + tall * 0.78, style, { size: 0.85 });
+      words(ctx, `${number(Number((moved[i] / size).toPrecision(3)))} ${unit} in ${number(done[i])} requests`, box.x + 4, y + tall * 0.71, style, { size: 0.85 });
     }
     if (rows > shown) words(ctx, `and ${rows - shown} more`, box.x, box.y + shown * tall + style.font * 0.6, style, { size: 0.92 });
   }
