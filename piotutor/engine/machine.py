@@ -180,9 +180,8 @@ class Machine:
     @property
     def array(self) -> Array:
         """The array that each target is, if it is one."""
-        prefix = "array_"
-        given = dataclasses.asdict(self)
-        return Array(**{k.removeprefix(prefix): v for k, v in given.items() if prefix in k})
+        names = [each.name for each in dataclasses.fields(Array)]
+        return Array(**{name: getattr(self, f"array_{name}") for name in names})
 
     def numbers(self) -> dict[str, int | float]:
         """Return all parameters as the engine takes them: words and disks as their figures."""
@@ -215,5 +214,5 @@ _CHECKS = {"array": _check_array, "ssd": _check_ssd}
 _RESERVE = 1  # blocks that C keeps erased
 _COUNTS = ("clients", "targets", "targets_per_server", "rpc_size", "rpcs_in_flight",
            "target_channels", "ssd_channels", "ssd_page", "ssd_block_pages", "ssd_blocks",
-           "array_chunk")  # fmt: skip
+           "array_chunk", "seed")  # fmt: skip
 _LEAST = dict.fromkeys(_COUNTS, 1) | {"array_failed": -1}

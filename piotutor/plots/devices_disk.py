@@ -99,7 +99,8 @@ def disk_data(requests: Mapping[str, Requests], *, disk: str = "hp97560") -> Dis
         name: DISKS[disk].serve(one[0].tolist(), one[1].tolist()) for name, one in asked.items()
     }
     sizes = {name: int(lengths.sum()) for name, (_, lengths) in asked.items()}
-    return DiskData(DISKS[disk], steps, sizes, f"modelled · one disk, {disk}, no cache, no queue")
+    lacks = "no queue" if DISKS[disk].buffer else "no cache, no queue"
+    return DiskData(DISKS[disk], steps, sizes, f"modelled · one disk, {disk}, {lacks}")
 
 
 def _asked(requests: Requests) -> tuple[np.ndarray, np.ndarray]:
