@@ -277,8 +277,6 @@ def test_a_coded_pool_is_started_with_whole_stripes(started, state):
         16 * KIB,
         (192 * KIB, 1),
     )
-    with pytest.raises(UsageError, match="3\\+1"):
-        asyncio.run(lesson.servers(4, code="three"))
 
 
 def test_where_there_is_no_ceph_each_run_on_the_pool_says_why(started, state):
