@@ -133,7 +133,20 @@ def test_a_full_stripe_is_written_without_reading(level):
     requests = array.requests(Op.WRITE, 3 * data, data)
     assert (requests["op"] == Op.WRITE).all()
     assert sorted(requests["disk"].tolist()) == list(range(6))
-    assert len(array.requests(Op.WRITE, 3 * data + 4096, data)) > 2 * 6
+    shifted = array.requests(Op.WRITE, 3 * data + 4096, data)
+    assert len(shifted) == {5: 7 + 4, 6: 7 + 6}[level]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [(1, 4), (1.5, 6), (2, 6), (3, 8), (4, 9), (5, 9), (6, 9), (7, 9), (8, 9)],
+)
+def test_writes_of_whole_and_half_chunks_cost_what_disksim_says(chunks, expected):
+    """RAID 5 on nine disks; what lies side by side on a disk is one request."""
+    array = Array(level=5, width=9)
+    requests = array.requests(Op.WRITE, 0, int(chunks * array.chunk))
+    assert len(requests) == expected
+    assert requests["length"].max() == array.chunk
 
 
 def test_parity_turns():

@@ -15,6 +15,10 @@ struct plan {
     struct member *out;
     int64_t room, count, stripe;
     int lost;
+    struct {
+        int op;
+        int64_t end, which;
+    } last[MOST_DISKS]; /* of each place in this stripe: its last request, to be continued */
 };
 
 static int64_t parities(const struct array *a)
@@ -50,11 +54,31 @@ static int gone(const struct plan *p, int64_t place)
     return disk_of(p->a, p->stripe, place) == p->a->failed;
 }
 
+static void next_stripe(struct plan *p)
+{
+    for (int64_t i = 0; i < p->a->width; i++)
+        p->last[i].op = 0;
+}
+
+/* Whether a place's last request was made longer. */
+static int goes_on(struct plan *p, int op, int64_t place, int64_t lo, int64_t hi)
+{
+    if (p->last[place].op != op || p->last[place].end != lo)
+        return 0;
+    if (p->last[place].which < p->room)
+        p->out[p->last[place].which].length += hi - lo;
+    p->last[place].end = hi;
+    return 1;
+}
+
 /* One request to a place, from lo to before hi of its chunk; to a disk that is gone there is none. */
 static void ask(struct plan *p, int op, int64_t place, int64_t lo, int64_t hi)
 {
-    if (lo >= hi || gone(p, place))
+    if (lo >= hi || gone(p, place) || goes_on(p, op, place, lo, hi))
         return;
+    p->last[place].op = op;
+    p->last[place].end = hi;
+    p->last[place].which = p->count;
     if (p->count < p->room)
         p->out[p->count] = (struct member){
             .offset = p->stripe * p->a->chunk + lo, .length = hi - lo, .op = (int16_t)op,
@@ -218,6 +242,7 @@ int64_t raid_requests(const struct array *a, int32_t op, int64_t offset, int64_t
         int64_t base = p.stripe * stripe_bytes;
         int64_t from = offset > base ? offset - base : 0;
         int64_t to = end - base < stripe_bytes ? end - base : stripe_bytes;
+        next_stripe(&p);
         if (a->level == 1)
             mirror(&p, op, from, to);
         else
