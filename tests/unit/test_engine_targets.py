@@ -302,13 +302,18 @@ def test_every_byte_in_memory_reaches_the_device(writes, memory, over):
     world = World(machine, [(WHOLE, [0])], range(4), [Layer.DEVICE], 1 << 12)
     parts = np.diff(np.linspace(0, len(todo), 5).astype(np.int64))
     world.run(todo, parts)
-    expected, found = (np.zeros(disk.bytes // 512, np.int64) for _ in range(2))
-    for offset, length, *_ in todo.tolist():
-        expected[np.arange(offset // 512, (offset + length) // 512) % len(expected)] += 1
-    for record in world.records:
-        found[int(record["aux"]) // 512 :][: int(record["length"]) // 512] += 1
+    asked = _sectors(todo["offset"], todo["length"])
+    written = _sectors(world.records["aux"].astype(np.int64), world.records["length"])
+    assert (world.records["aux"] + world.records["length"].astype(np.uint64) <= disk.bytes).all()
+    expected, found = (np.bincount((each + 100) % (disk.bytes // 512)) for each in (asked, written))
     assert np.array_equal(found > 0, expected > 0)
     assert (found <= expected).all()
+
+
+def _sectors(offsets, lengths):
+    """Return the number of each sector, as often as it was touched."""
+    pairs = zip(offsets // 512, lengths // 512, strict=True)
+    return np.concatenate([np.arange(at, at + count) for at, count in pairs])
 
 
 # ------------------------------------------------------------------- slow, disturbed, unlimited
