@@ -65,6 +65,8 @@ def record(lesson: str, host: str) -> None:
     (source,) = SOURCES.glob(f"{lesson}_*.py")
     walked = asyncio.run(walk(source))
     for name, run in walked.runs.items():
+        if isinstance(run, recorded.Recorded):
+            sys.exit(f"{name} can't run here: what would be kept is its old recording")
         slim = SimpleNamespace(
             trace=thinned(run.trace),
             workload=run.workload,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from piotutor import pattern
+from piotutor.engine import threads
 from piotutor.engine.machine import Machine
 from piotutor.engine.world import OPERATION, World
 from piotutor.errors import UsageError
@@ -29,6 +30,7 @@ def model(
     *,
     stripe_size: int = 1 << 20,
     stripe_count: int = 1,
+    unique_dir: bool = False,
     layers: Sequence[Layer] = (Layer.APP, Layer.SERVER, Layer.DEVICE),
 ) -> Trace:
     """Run a workload on a machine that isn't there, in virtual time.
@@ -45,6 +47,8 @@ def model(
         or evenly.
     stripe_size, stripe_count : int
         How each file is laid out; files begin on the targets in turn.
+    unique_dir : bool
+        Whether each file is in a directory of its own, as with IOR's ``-u``; else all are in one.
     layers : sequence of Layer
         Whose records are kept: the application's, the servers', those of devices with addresses.
 
@@ -63,16 +67,18 @@ def model(
     """
     if not 1 <= stripe_count <= machine.targets:
         raise UsageError(f"stripe_count={stripe_count}: the machine has {machine.targets} targets")
-    todo, counts = operations(workload)
+    todo, counts, several = threads.split(workload, *operations(workload))
     room = MOST_RECORDS if Layer.SERVER in layers else min(len(todo), MOST_RECORDS)
     files = [
         (stripe_size, targets_of(file, stripe_count, machine.targets))
         for file in range(workload.num_files)
     ]
-    world = World(machine, files, clients_of(workload, machine), layers, room)
+    clients = [client for client in clients_of(workload, machine) for _ in range(several)]
+    own = range(len(files)) if unique_dir else ()
+    world = World(machine, files, clients, layers, room, own)
     world.run(todo, counts)
     return Trace.from_records(
-        world.records,
+        threads.join(world.records, several),
         files=[f"file {number}" for number in range(len(files))],
         dropped=world.dropped,
         provenance="modelled",

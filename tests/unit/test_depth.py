@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piotutor import queueing
+from piotutor.engine import Machine, model
+from piotutor.engine.library import library
+from piotutor.engine.machines import read_machine
 from piotutor.errors import UsageError
 from piotutor.metrics_depth import bounds, depths
 from piotutor.plots.queue import plot_queue, queue_data, queue_finding
 from piotutor.queueing import Closed
 from piotutor.trace import RECORD, Layer, Op, Phase, Trace
 from piotutor.trace.record import pack_aux
+from piotutor.workload import Workload
 
 MS = 1_000_000
 FIXED = Closed(demand=0.004, slowest=0.0005)
@@ -109,6 +113,40 @@ def test_writes_and_checks_are_no_reads_of_a_sweep():
     checked["aux"] = pack_aux(0, Phase.VERIFY_WRITE)
     assert depths(Trace.from_records(np.concatenate([records, checked]))) == []
     assert bounds([]) is None
+
+
+@pytest.mark.skipif(library() is None, reason="the engine isn't built")
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_the_model_is_on_the_bounds_too(ranks):
+    work = Workload.make(
+        num_tasks=ranks, block_size="4k", transfer_size="4k", segment_count=96, random_offset=2,
+        read=True, queue_depth=(1, 2, 16), repetitions=3,
+    )  # fmt: skip
+    trace = model(work, read_machine("fixed-latency"))
+    found = depths(trace)
+    assert [one.asked for one in found] == [ranks, 2 * ranks, 16 * ranks]
+    for one in found:
+        assert one.rate == pytest.approx(FIXED.most(one.asked), rel=1e-3)
+        assert one.seconds == pytest.approx(FIXED.least(one.asked), rel=1e-3)
+    app = trace.records[trace.records["layer"] == Layer.APP]
+    for op, count in ((Op.OPEN, 3), (Op.READ, 3 * 96), (Op.CLOSE, 3)):
+        mine = app[app["op"] == op]
+        assert np.bincount(mine["rank"]).tolist() == [count] * ranks
+    assert trace.records["rank"].max() == ranks - 1
+
+
+@pytest.mark.skipif(library() is None, reason="the engine isn't built")
+def test_a_model_with_writes_reads_deep_only():
+    work = Workload.make(
+        num_tasks=2, block_size="64k", transfer_size="4k", queue_depth=4, write=True, read=True
+    )
+    deep, plain = (model(one, Machine()) for one in (work, work.replace(queue_depth=1)))
+    for trace in (deep, plain):
+        app = trace.records[trace.records["layer"] == Layer.APP]
+        moves = app[np.isin(app["op"], (Op.READ, Op.WRITE))]
+        assert sorted(moves["offset"].tolist()) == sorted(2 * list(range(0, 128 << 10, 4096)))
+    written = deep.records[(deep.records["op"] == Op.WRITE) & (deep.records["layer"] == Layer.APP)]
+    assert set(written["thread"].tolist()) == {0}
 
 
 def test_a_picture_says_what_grew_from_the_knee_on():

@@ -15,7 +15,7 @@ FAR = Closed(demand=8e-3, slowest=0.5e-3)
 """The device of the exercise: 4 ms of its own, eight at once, 2 ms there and 2 ms back."""
 APART = 0.1
 """Share by which N and X R may differ before a run counts as disturbed."""
-NEAR = 0.15
+NEAR = 0.25
 """Share by which a knee that was measured may differ from the one that is worked out."""
 
 WAITS = Question(
