@@ -45,7 +45,7 @@ async def watch(
     workload : Workload, str or list of str
         What to run, or IOR's command line for it.
     views : sequence of str
-        Some of ``access_map, throughput, latency, timeline, tank, descent, ribbon, targets,
+        Some of ``access_map, throughput, latency, timeline, tank, queue, descent, ribbon, targets,
         locks, verdicts``.
     seconds : float
         How long the replay takes, at least 5.
