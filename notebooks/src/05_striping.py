@@ -262,7 +262,7 @@ lesson.shares("four", "wide", "pair")
 # %% [markdown]
 # The bytes are the same in all three: where a byte lies depends on its offset and on the layout, and on nothing else. What does change is who talks to whom: with 64 KiB every rank meets every
 # server, with 1 MiB each rank meets one. So `wide` may take longer although its slowest server needs no more: the rule is what the servers need at least, and ranks that wait for each other, as
-# those who share a file do, don't use all servers at once. The counts don't tell who waited for whom, so why it takes longer is inconclusive here. (Lesson 06 is about that: locks.)
+# those who share a file do, don't use all servers at once. The counts don't tell who waited for whom, so why it takes longer is inconclusive here. ([Lesson 06](06_locks.ipynb) is about that: locks.)
 #
 # ## 10. Exercise: find the byte
 #
@@ -422,4 +422,4 @@ probe(".").detail
 # - Default stripe counts: documentation of Lustre sites; yours may differ. `lfs getstripe -d` tells.
 # - Bytes of each server: its own counters (`perf dump`). Times: ranks' calls, with each OSD's traffic limited by the kernel (`tc`).
 #
-# Next: [07, MPI-IO](07_mpi_io.ipynb) · [All lessons](README.ipynb)
+# Next: [06, Locks and alignment](06_locks.ipynb) · [All lessons](README.ipynb)

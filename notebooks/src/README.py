@@ -23,13 +23,14 @@
 # | [03 · The hardware](03_hardware.ipynb) | What does one small write cost? | 30 |
 # | [04 · The language of patterns](04_the_language_of_patterns.ipynb) | Which bytes are mine? | 45 |
 # | [05 · Striping](05_striping.ipynb) | Which server has my byte? | 45 |
+# | [06 · Locks and alignment](06_locks.ipynb) | Who has the lock? | 45 |
 # | [07 · MPI-IO](07_mpi_io.ipynb) | How many system calls is one write? | 25 |
 # | [08 · HDF5](08_hdf5.ipynb) | What did HDF5 do with my array? | 45 |
 #
 # The words of the trade are in the [glossary](glossary.ipynb).
 #
 # **For lecturers.** Every step of a lesson has its minutes, a line that says whether it may be skipped, and a folded two-minute version to lecture
-# from. 00 and 01 fill one slot of 45 minutes, 02 and 03 a second one (of 02 then steps 2, 3, 4 and 6), 04 another, 05 one more, 07 and 08 a fourth one: of 08 then steps 3, 4, 7 and 8. For a projector, start JupyterLab with `PIOTUTOR_PROJECTOR=1` in its environment: large type, thick lines.
+# from. 00 and 01 fill one slot of 45 minutes, 02 and 03 a second one (of 02 then steps 2, 3, 4 and 6, of 03 steps 1 to 7 and 9), 04, 05 and 06 one each, 07 and 08 together another one: of 08 then steps 3, 4, 7 and 8. For a projector, start JupyterLab with `PIOTUTOR_PROJECTOR=1` in its environment: large type, thick lines.
 #
 # **When it doesn't work.** Run `piotutor doctor` in a terminal: it says what is missing, and how to get it. A lesson whose job can't run here shows a
 # recorded one instead, and says so.

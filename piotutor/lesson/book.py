@@ -17,12 +17,13 @@ from piotutor.lesson.counts import CountsTable, HintsTable, counts
 from piotutor.lesson.eviction import Eviction
 from piotutor.lesson.evidence import EvidenceTable, evidence
 from piotutor.lesson.hardware import Hardware
+from piotutor.lesson.locks import LocksTable, PermissionsTable, permissions, sharing
 from piotutor.lesson.moves import CallsTable, MovesTable, moves, of_data
 from piotutor.lesson.program import Program
 from piotutor.lesson.recorded import Recorded
 from piotutor.lesson.roll_call import RollCall
 from piotutor.lesson.scratch import Scratch
-from piotutor.lesson.servers import Servers, coded_pool, find
+from piotutor.lesson.servers import Servers, ceph, find
 from piotutor.lesson.shares import SharesTable, shares
 from piotutor.lesson.sweep import Sweeps
 from piotutor.trace import Layer, Op
@@ -154,13 +155,13 @@ class Lesson:
         osds
             How many are started.
         rate
-            Bytes/s of each, where it can be limited: ``"8m"``.
+            Bytes/s of each, where it can be limited: ``"8m"``; without it a Ceph is started.
         code
             Chunks of data and of parity, ``"3+1"``, where what they keep is to be erasure-coded.
         """
         if self._servers is not None:
             self._servers.stop_sync()
-        self._servers = await (coded_pool(osds, code) if code else find(osds, rate, self.scratch))
+        self._servers = await (find(osds, rate, self.scratch) if rate else ceph(osds, code))
         return self._servers
 
     async def blind(self) -> Blind:
@@ -226,6 +227,14 @@ class Lesson:
     def sweep(self, *names: str) -> Sweeps:
         """Return what runs measured at each queue depth: in flight, per second, time of each."""
         return Sweeps({name: self._run(name).trace for name in names})
+
+    def locks(self, *names: str) -> LocksTable:
+        """Return a table of what clients shared in emulated runs, and of locks called back."""
+        return LocksTable({name: sharing(self._run(name)) for name in names})
+
+    def permissions(self, *names: str) -> PermissionsTable:
+        """Return a table of what CephFS's servers got of runs' writes, and what they took back."""
+        return PermissionsTable({name: permissions(self._run(name)) for name in names})
 
     def hints(self, name: str) -> HintsTable:
         """Say what was asked of MPI-IO in a run, what it answered, and whether it is so."""

@@ -23,12 +23,17 @@ _KEPT = (
     "mpi",
     "mpi_io_driver",
     "mpi4py",
+    "emulation",
     "filesystem",
     "layout",
+    "machine",
     "ranks",
+    "ranks_per_client",
     "rates",
     "slowed",
     "storage",
+    "storage_notes",
+    "stripe_size",
     "system",
 )
 
@@ -140,6 +145,7 @@ def save(
         "hints": run.hints,
         "h5map": h5map and h5map.to_dict(),
         "map": run.trace.meta.get("map"),
+        "mds": run.trace.meta.get("mds"),
     }
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{lesson}-{name}.piot"

@@ -140,34 +140,38 @@ async def find(osds: int, rate: str, place: Path) -> Servers:
         return _none(why)
 
 
-async def coded_pool(osds: int, code: str) -> Servers:
-    """Start servers that keep everything erasure-coded, each as fast as it can.
+async def ceph(osds: int, code: str = "") -> Servers:
+    """Start servers of Ceph, each as fast as it can be.
 
     Parameters
     ----------
     osds
         How many.
     code
-        Chunks of data and of parity: ``"3+1"``.
+        Chunks of data and of parity, ``"3+1"``, where all they keep is to be erasure-coded.
     """
-    # Whole stripes of the code, and whole units of Ceph.
-    unit = UNIT * int(parts(code).partition("+")[0])
     try:
-        return await _started(Ceph(osds=osds, pool="ec", ec=code, stripe_unit=unit, stripe_count=1))
+        return await _started(_coded(osds, code) if code else Ceph(osds=osds))
     except PiotutorError as why:
         return _none(why)
 
 
-async def _started(ceph: Ceph, missing: str = "") -> OnCeph:
-    up = standing.start(ceph)
+def _coded(osds: int, code: str) -> Ceph:
+    """Return one whose stripes are whole ones of the code, and whole units of Ceph."""
+    unit = UNIT * int(parts(code).partition("+")[0])
+    return Ceph(osds=osds, pool="ec", ec=code, stripe_unit=unit, stripe_count=1)
+
+
+async def _started(asked: Ceph, missing: str = "") -> OnCeph:
+    up = standing.start(asked)
     running = await up.wait()
-    speed = "as fast as it can be" if ceph.rate is None else f"at {format_rate(ceph.rate)}"
+    speed = "as fast as it can be" if asked.rate is None else f"at {format_rate(asked.rate)}"
     told = (
-        f"A real Ceph is up on this machine: {ceph.osds} storage servers (OSD 0 to "
-        f"{ceph.osds - 1}), each {speed}."
+        f"A real Ceph is up on this machine: {asked.osds} storage servers (OSD 0 to "
+        f"{asked.osds - 1}), each {speed}."
     )
-    if ceph.pool == "ec":
-        data, coding = ceph.chunks
+    if asked.pool == "ec":
+        data, coding = asked.chunks
         told += f" Of each stripe they keep {data} chunks of data and {coding} of parity."
     return OnCeph(up, running, told, missing)
 

@@ -19,6 +19,7 @@ COURSE = {
     "03": "piotutor.lesson.course.hardware",
     "04": "piotutor.lesson.course.patterns",
     "05": "piotutor.lesson.course.striping",
+    "06": "piotutor.lesson.course.locks",
     "07": "piotutor.lesson.course.layers",
     "08": "piotutor.lesson.course.arrays",
 }
