@@ -32,6 +32,7 @@ def model_run(
     *,
     stripe_size: int = 1 << 20,
     stripe_count: int = 1,
+    directories: int = 1,
 ) -> Run:
     """Run a workload on a machine that isn't there, and return a `Run` of it.
 
@@ -43,6 +44,9 @@ def model_run(
         On what; a name, or a file, as `piotutor.engine.machines.read_machine` takes it.
     stripe_size, stripe_count : int
         How files are laid out.
+    directories : int
+        In how many directories files are made, in turn; as many as there are files: each in its
+        own, as with IOR's ``-u``.
 
     Returns
     -------
@@ -61,7 +65,8 @@ def model_run(
     many = work.total_bytes // work.transfer_size > MANY
     layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER, Layer.DEVICE)
     began = time.monotonic()
-    trace = model(work, on, stripe_size=stripe_size, stripe_count=stripe_count, layers=layers)
+    layout = {"stripe_size": stripe_size, "stripe_count": stripe_count, "directories": directories}
+    trace = model(work, on, **layout, layers=layers)
     taken = time.monotonic() - began
     laid_out = Striping("model", (Component(stripe_size, stripe_count),))
     environment = {

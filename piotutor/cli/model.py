@@ -31,6 +31,7 @@ def add_to(commands: Any) -> None:
     where.add_argument("--machine", metavar="NAME|FILE", required=True, help="on what; or: list")
     where.add_argument("--stripe-size", metavar="SIZE", help="of each file (default: 1 MiB)")
     where.add_argument("--stripe-count", metavar="N", help="of each file (default: 1)")
+    where.add_argument("--directories", metavar="N", help="that files are made in (default: 1)")
     parser.add_argument("--json", action="store_true", help="all numbers as JSON")
     add_workload(parser)
 
@@ -47,15 +48,17 @@ def act(options: argparse.Namespace) -> int:
     if options.stripe_size is not None:
         layout["stripe_size"] = parse_size(options.stripe_size)
     if options.stripe_count is not None:
-        layout["stripe_count"] = _count(options.stripe_count)
+        layout["stripe_count"] = _count(options.stripe_count, "--stripe-count")
+    if options.directories is not None:
+        layout["directories"] = _count(options.directories, "--directories")
     run = model_run(read_workload(options), options.machine, **layout)
     print(json.dumps(run.result, indent=2) if options.json else describe(run))
     return 0
 
 
-def _count(text: str) -> int:
+def _count(text: str, option: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--stripe-count {text}: give a whole number, at least 1")
+        raise UsageError(f"{option} {text}: give a whole number, at least 1")
     return int(text)
 
 

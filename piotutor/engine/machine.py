@@ -53,6 +53,11 @@ class Machine:
         Bytes/s at which a client copies into its cache, and out of it; 0: at once.
     open_time, create_time, stat_time, remove_time
         Seconds that the metadata server takes for each.
+    metadata_threads
+        Of these it works on so many at once.
+    directory_share
+        The share of a create's or a remove's time in which nobody else makes or removes a file in
+        the same directory: at most 1 / (share x time) a second do.
     target_overhead
         Seconds that a target takes for each request, whatever its size.
     target_write_bandwidth, target_read_bandwidth
@@ -117,6 +122,8 @@ class Machine:
     create_time: float = 0.0
     stat_time: float = 0.0
     remove_time: float = 0.0
+    metadata_threads: int = 1
+    directory_share: float = 0.0
     target_overhead: float = 0.0
     target_write_bandwidth: float = 0.0
     target_read_bandwidth: float = 0.0
@@ -168,6 +175,8 @@ class Machine:
                 f"background_load={self.background_load}, background_time={self.background_time}: "
                 "give a share below 1, and how long each of those requests takes"
             )
+        if self.directory_share > 1:
+            raise UsageError(f"directory_share={self.directory_share}: give a share, at most 1")
         if self.read_ahead > self.cache_size:
             raise UsageError(
                 f"read_ahead={self.read_ahead}: more than cache_size={self.cache_size}"
@@ -213,6 +222,6 @@ def _check_ssd(machine: Machine) -> None:
 _CHECKS = {"array": _check_array, "ssd": _check_ssd}
 _RESERVE = 1  # blocks that C keeps erased
 _COUNTS = ("clients", "targets", "targets_per_server", "rpc_size", "rpcs_in_flight",
-           "target_channels", "ssd_channels", "ssd_page", "ssd_block_pages", "ssd_blocks",
-           "array_chunk", "seed")  # fmt: skip
+           "metadata_threads", "target_channels", "ssd_channels", "ssd_page", "ssd_block_pages",
+           "ssd_blocks", "array_chunk", "seed")  # fmt: skip
 _LEAST = dict.fromkeys(_COUNTS, 1) | {"array_failed": -1}

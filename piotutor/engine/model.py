@@ -30,7 +30,7 @@ def model(
     *,
     stripe_size: int = 1 << 20,
     stripe_count: int = 1,
-    unique_dir: bool = False,
+    directories: int = 1,
     layers: Sequence[Layer] = (Layer.APP, Layer.SERVER, Layer.DEVICE),
 ) -> Trace:
     """Run a workload on a machine that isn't there, in virtual time.
@@ -47,8 +47,9 @@ def model(
         or evenly.
     stripe_size, stripe_count : int
         How each file is laid out; files begin on the targets in turn.
-    unique_dir : bool
-        Whether each file is in a directory of its own, as with IOR's ``-u``; else all are in one.
+    directories : int
+        In how many directories files are made, in turn; as many as there are files: each in its
+        own, as with IOR's ``-u``.
     layers : sequence of Layer
         Whose records are kept: the application's, the servers', those of devices with addresses.
 
@@ -67,6 +68,8 @@ def model(
     """
     if not 1 <= stripe_count <= machine.targets:
         raise UsageError(f"stripe_count={stripe_count}: the machine has {machine.targets} targets")
+    if directories < 1:
+        raise UsageError(f"directories={directories}: give a number, at least 1")
     todo, counts, several = threads.split(workload, *operations(workload))
     room = MOST_RECORDS if Layer.SERVER in layers else min(len(todo), MOST_RECORDS)
     files = [
@@ -74,8 +77,8 @@ def model(
         for file in range(workload.num_files)
     ]
     clients = [client for client in clients_of(workload, machine) for _ in range(several)]
-    own = range(len(files)) if unique_dir else ()
-    world = World(machine, files, clients, layers, room, own)
+    homes = [number % directories for number in range(len(files))]
+    world = World(machine, files, clients, layers, room, homes)
     world.run(todo, counts)
     return Trace.from_records(
         threads.join(world.records, several),

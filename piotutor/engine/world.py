@@ -71,6 +71,8 @@ class World:
         Of which layers there are to be records.
     records : int
         How many there may be; those beyond are counted.
+    directories : sequence of int
+        The directory that each file is in, numbers below that of files; without, all are in one.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class World:
         clients: Sequence[int],
         layers: Sequence[Layer] = (),
         records: int = 0,
+        directories: Sequence[int] = (),
     ) -> None:
         self._engine = found = engine()
         self.ranks = len(clients)
@@ -100,6 +103,8 @@ class World:
         args = ctypes.c_void_p(start), ctypes.byref(plan), ctypes.byref(size), bits
         self._world = ctypes.c_void_p(found.engine_make(*args))
         self._add(files, clients)
+        for number, directory in enumerate(directories):
+            found.engine_put_file(self._world, ctypes.c_int64(number), directory)
 
     def _add(self, files: Sequence[tuple[int, Sequence[int]]], clients: Sequence[int]) -> None:
         first = 0

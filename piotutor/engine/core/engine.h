@@ -17,6 +17,7 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
 
 EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64_t stripe_size,
                             int64_t stripe_count, const int32_t *targets);
+EXPORT void engine_put_file(struct world *w, int64_t which, int32_t directory); /* else: in 0 */
 EXPORT void engine_extend_file(struct world *w, int64_t which, int64_t end); /* if it's shorter */
 EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client);
 

@@ -3,6 +3,7 @@
 
 #include "events.h"
 #include "locks.h"
+#include "metadata.h"
 #include "memory.h"
 #include "requests.h"
 #include "work.h"

@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "kept.h"
 #include "locks.h"
+#include "metadata.h"
 #include "requests.h"
 
 /* ---------------------------------------------------------------------------------- records */
@@ -181,23 +182,6 @@ static void barrier(struct world *w, int32_t rank, struct operation what)
         next = rank_at(w, one)->next;
         part_is_over(w, one);
     }
-}
-
-static void ask_metadata(struct world *w, int32_t rank, struct operation what)
-{
-    (void)what;
-    rank_at(w, rank)->pending++;
-    foresee(w, w->now + seconds(w->machine.latency), METADATA, (number)rank);
-}
-
-void metadata_arrives(struct world *w, int32_t rank)
-{
-    const struct machine *m = &w->machine;
-    const double time[] = {[OPEN] = m->open_time, [CREATE] = m->create_time,
-                           [STAT] = m->stat_time, [REMOVE] = m->remove_time};
-    ns done = occupy(&w->metadata, w->now, seconds(time[rank_at(w, rank)->doing.op]));
-    rank_at(w, rank)->busy = done + seconds(m->latency);
-    part_is_over(w, rank);
 }
 
 static void wait_until(struct world *w, int32_t rank, struct operation what)

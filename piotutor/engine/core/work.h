@@ -8,7 +8,6 @@ void begin(struct world *w, int32_t rank, struct operation what); /* the rank mu
 void part_is_over(struct world *w, int32_t rank);
 void operation_is_over(struct world *w, int32_t rank);
 void wish_is_locked(struct world *w, number wish);
-void metadata_arrives(struct world *w, int32_t rank);
 
 /* Call `act` with what an operation wants of each object. */
 void for_each_object(struct world *w, int32_t rank, struct operation what,

@@ -14,8 +14,9 @@ static int64_t lay_out(struct world *w, const struct size *size)
 {
     const struct machine *m = &w->machine;
     w->device = shape_of_device(m);
-    const int64_t count[] = {size->files, size->objects, size->ranks, m->clients, m->targets,
-                             m->targets * w->device.parts, m->targets * w->device.bytes,
+    const int64_t count[] = {size->files, size->files, m->metadata_threads, size->objects,
+                             size->ranks, m->clients, m->targets, m->targets * w->device.parts,
+                             m->targets * w->device.bytes,
                              m->device_memory ? m->targets * MOST_EXTENTS : 0,
                              m->clients * size->objects, m->clients * m->targets, size->rpcs,
                              size->rpcs, size->ranges, chunks_for(size->events), size->records};
@@ -58,11 +59,17 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
 EXPORT void engine_add_file(struct world *w, int64_t which, int64_t first, int64_t stripe_size,
                             int64_t stripe_count, const int32_t *targets)
 {
-    *file_at(w, which) = (struct file){stripe_size, stripe_count, first, 0};
+    *file_at(w, which) = (struct file){
+        .stripe_size = stripe_size, .stripe_count = stripe_count, .first = first};
     for (int64_t i = 0; i < stripe_count; i++)
         *object_at(w, first + i) = (struct object){
             .start = place_object(w, targets[i]), .target = targets[i], .first = (int32_t)first,
             .count = (int32_t)stripe_count};
+}
+
+EXPORT void engine_put_file(struct world *w, int64_t which, int32_t directory)
+{
+    file_at(w, which)->directory = directory;
 }
 
 EXPORT void engine_extend_file(struct world *w, int64_t which, int64_t end)

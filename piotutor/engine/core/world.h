@@ -45,6 +45,8 @@ struct file {
     int64_t stripe_size, stripe_count;
     int64_t first; /* its first object; the others follow */
     int64_t end;   /* how far it reaches */
+    int32_t directory;
+    int32_t maker; /* the name + 1 of the rank that made it */
 };
 
 /* A lock of a client on a range of an object, from its request on; or bytes that it keeps, from when
@@ -195,6 +197,8 @@ struct record { /* of piotutor/trace/record.py */
 
 #define TABLES \
     TABLE(struct file, file) \
+    TABLE(ns, directory) /* when another one may change it */ \
+    TABLE(ns, worker)    /* of the metadata server: when it is free again */ \
     TABLE(struct object, object) \
     TABLE(struct rank, rank) \
     TABLE(struct client, client) \
@@ -216,7 +220,6 @@ struct world {
     int64_t bytes, files, objects, ranks;
     int64_t records, record_room, dropped, happened;
     struct shape device; /* of each target */
-    ns metadata; /* when its server is free again */
     ns last_time; /* of the event before; the buckets are by what differs from it */
     uint64_t filled; /* a bit for each bucket with events */
     struct bucket bucket[64];
