@@ -17,7 +17,8 @@ from piotutor.units import format_seconds, format_size, parse_size
 SPARE, TURNS, BLOCKS, PAGES = 0.3, 8, 1024, 256
 """Of the flash whose pages are counted: its spare share, how often it is written, its size."""
 _COUNTED = ("modelled flash, three tenths to spare", "counted")
-_TIMES = ("run", "calls", "bytes", "took, measured", "on the disk with an arm, modelled")
+_DISKS_OF = {"hp97560": "on a disk of 1994, modelled", "hc310": "on one of 2018, modelled"}
+_TIMES = ("run", "calls", "bytes", "took, measured", *_DISKS_OF.values())
 _DISKS = ("device", "has an arm, it says", "smallest request without waste", "best request")
 _FACTS = ("rotational", "minimum_io_size", "optimal_io_size")
 
@@ -96,20 +97,22 @@ class Hardware:
     def __init__(self, find: Callable[[str], Any], play: Callable[[str], None]) -> None:
         self._find, self._play = find, play
 
-    def disk(self, *names: str) -> Any:
+    def disk(self, *names: str, disk: str = "hp97560") -> Any:
         """Let a disk serve what runs asked for, call by call; play the requests of the first.
 
         Parameters
         ----------
         *names
             Runs of this lesson.
+        disk
+            One of `piotutor.engine.devices.DISKS`.
         """
         traces = {name: self._find(name).trace for name in names}
 
         def data() -> Any:
             from piotutor.plots.devices_disk import disk_data
 
-            return disk_data(traces)
+            return disk_data(traces, disk=disk)
 
         return self._steps("disk", data)
 
@@ -177,15 +180,15 @@ class Hardware:
         return Counted(*(now - was for now, was in zip(after, before, strict=True)))
 
     def times(self, *names: str) -> Table:
-        """Return a table of how long runs' calls took, and would take on the disk with an arm."""
+        """Return a table of how long runs' calls took, and would take on disks with an arm."""
         traces = {name: self._find(name).trace for name in names}
-        modelled = _modelled(traces) if library() is not None else {}
+        modelled = [_modelled(traces, disk) for disk in _DISKS_OF]
         rows = []
         for name, trace in traces.items():
             calls = trace.records[transfers(trace)]
             took = format_seconds(float((calls["end"] - calls["start"]).sum()) / 1e9)
             size = format_size(int(calls["length"].sum()))
-            rows.append((name, f"{len(calls):,}", size, took, modelled.get(name, "unknown here")))
+            rows.append((name, f"{len(calls):,}", size, took, *(one[name] for one in modelled)))
         return Table(_TIMES, tuple(rows))
 
     def written(self, *names: str) -> CodedTable:
@@ -209,10 +212,12 @@ class Hardware:
         return Missing("the engine isn't built; piotutor needs a C compiler when it is installed")
 
 
-def _modelled(traces: Mapping[str, Any]) -> dict[str, str]:
+def _modelled(traces: Mapping[str, Any], disk: str) -> dict[str, str]:
+    if library() is None:
+        return dict.fromkeys(traces, "unknown here")
     from piotutor.plots.devices_disk import disk_data
 
-    data = disk_data(traces)
+    data = disk_data(traces, disk=disk)
     return {name: format_seconds(data.total(name)) for name in traces}
 
 
