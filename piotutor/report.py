@@ -17,6 +17,7 @@ from piotutor.plots import style
 from piotutor.plots.access_map import plot_access_map
 from piotutor.plots.descent import plot_descent
 from piotutor.plots.latency import plot_latency
+from piotutor.plots.locks import plot_locks
 from piotutor.plots.ribbon import plot_ribbon
 from piotutor.plots.stripe_access import plot_stripe_map
 from piotutor.plots.tank import plot_tank
@@ -25,7 +26,7 @@ from piotutor.plots.targets import plot_targets
 from piotutor.plots.throughput import plot_throughput
 from piotutor.plots.timeline import plot_timeline
 from piotutor.results import Run, layout_words, phase_cells, target_rows
-from piotutor.trace import Op, Trace
+from piotutor.trace import Layer, Op, Trace
 from piotutor.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def figures(run: Run) -> Iterator[Figure]:
 
 
 def _of_targets(trace: Trace) -> Iterator[Figure]:
-    """Draw where the bytes went, where servers told of their targets, or of their layout."""
+    """Draw where bytes went, where servers told of targets or their layout; and their locks."""
     if stripe_maps(trace):
         yield plot_ribbon(trace)
         yield plot_stripe_map(trace)
@@ -89,6 +90,8 @@ def _of_targets(trace: Trace) -> Iterator[Figure]:
         yield plot_targets(trace)
         yield plot_target_totals(trace)
         yield plot_straggler(trace)
+    if trace.where(layer=Layer.SERVER, op=Op.LOCK).any():
+        yield plot_locks(trace)
 
 
 def png(run: Run) -> bytes:

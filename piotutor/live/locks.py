@@ -20,12 +20,16 @@ class Locks(View):
     ----------
     object : int
         The number of the object that is shown; -1: the one with most callbacks.
+    by : str
+        What runs downwards when the run is over: ``transfer``, a row for each of the first ones,
+        or ``time``. While it runs it is time.
     """
 
     _esm = wire.module("locks")
     name = "locks"
 
     object = traitlets.Int(-1).tag(sync=True)
+    by = traitlets.Enum(["transfer", "time"], "transfer").tag(sync=True)
 
     def meta(self) -> dict[str, Any]:
         """Return objects, clients, counts and how far it is known."""

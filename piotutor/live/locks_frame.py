@@ -9,12 +9,15 @@ import numpy as np
 from piotutor.live.wire import Arrays
 from piotutor.metrics_locks import NEVER, Holds
 from piotutor.metrics_servers import ServerBook, ServerWork, server_series
+from piotutor.plots.locks_data import FIRST, ObjectLocks, locks_data
 from piotutor.trace import Layer, Op, Trace
 
 RECENT, MOST = 1500, 40_000
 """Locks that are shown of a job that runs, the last ones, and of a run that is over."""
 LISTED = 64
 """Objects to choose from."""
+USES = 2000
+"""Transfers, of all objects together, that a replay has rows of."""
 MOMENTS = 400
 """How often the servers' state is known in a replay."""
 
@@ -32,6 +35,20 @@ def hold_columns(holds: Holds, sizes: dict[int, int], origin: int) -> Arrays:
         "granted": ((holds.granted - origin) / 1e6).astype("<f4"),
         "released": until.astype("<f4"),
         "called": (holds.called < NEVER).astype("u1"),
+    }
+
+
+def use_columns(shown: list[ObjectLocks], origin: int) -> Arrays:
+    """Return the first transfers of objects as columns: what each touched, when it had its lock."""
+    uses = [one.uses for one in shown]
+    numbers, moments = [one.object for one in shown], [one.moments for one in shown]
+    of = np.repeat(np.array(numbers, int), [len(one) for one in moments])
+    at = np.concatenate([*moments, np.zeros(0)])
+    return {
+        "used": of.astype("<u4"),
+        "first": np.concatenate([*(one.low for one in uses), np.zeros(0)]).astype("<f8"),
+        "end": np.concatenate([*(one.high for one in uses), np.zeros(0)]).astype("<f8"),
+        "at": ((at - origin) / 1e6).astype("<f4"),
     }
 
 
@@ -71,7 +88,8 @@ def now(book: ServerBook, origin: int) -> tuple[dict[str, Any], Arrays]:
     moment = max(book.newest, origin)
     work, few = book.work(moment), book.locks.recent(RECENT)
     meta = about(book, work.targets, (moment - origin) / 1e6, len(few.low))
-    return meta | {"moments": 1}, hold_columns(few, book.sizes, origin) | server_columns(work)
+    columns = hold_columns(few, book.sizes, origin) | use_columns([], origin)
+    return meta | {"moments": 1}, columns | server_columns(work)
 
 
 def whole(trace: Trace, origin: int, span: float) -> tuple[dict[str, Any], Arrays]:
@@ -83,5 +101,11 @@ def whole(trace: Trace, origin: int, span: float) -> tuple[dict[str, Any], Array
     moments = origin + (np.linspace(0, span, MOMENTS) * 1e6).astype(np.int64)
     series = server_series(trace, moments)
     meta = about(book, series.targets, span, len(few.low))
-    columns = hold_columns(few, book.sizes, origin) | server_columns(series)
-    return meta | {"moments": MOMENTS}, columns
+    listed = [one["object"] for one in meta["objects"]]
+    data = locks_data(trace, objects=listed, first=max(FIRST, USES // max(1, len(listed))))
+    sizes = book.sizes | {one.object: one.size for one in data.shown}
+    columns = hold_columns(few, sizes, origin) | use_columns(data.shown, origin)
+    for told, one in zip(meta["objects"], data.shown, strict=True):
+        told |= {"size": one.size, "transfers": one.transfers}
+    words = {"word": data.word, "whole": data.protocol == "file"}
+    return meta | words | {"moments": MOMENTS}, columns | server_columns(series)

@@ -123,6 +123,10 @@ def test_a_finished_run_has_all_of_it(trace):
     assert sum(one["callbacks"] for one in meta["objects"]) == data.callbacks
     assert len(columns["low"]) == len(holds.low)
     assert columns["moved"].reshape(2, -1)[:, -1].sum() == 32 * SIZE
+    assert (columns["end"] - columns["first"]).tolist() == [SIZE] * 32
+    assert columns["used"].tolist() == [0] * 16 + [1] * 16
+    assert (np.diff(columns["at"][:16]) >= 0).all()
+    assert [one["transfers"] for one in meta["objects"]] == [16, 16]
     assert (
         view.title
         == f"{data.callbacks} callbacks in 32 writes: 2 clients take locks from each other"

@@ -177,5 +177,7 @@ def test_capabilities_that_a_ceph_counted():
     data = locks_data(kept)
     assert data.counted == {"granted": 24, "revoked": 34}
     figure = plot_locks(kept)
-    assert figure.get_suptitle() == ("34 capabilities revoked in 12 writes: each is for a whole file")
+    assert figure.get_suptitle() == (
+        "34 capabilities revoked in 12 writes: each is for a whole file"
+    )
     assert "whole files" in figure.alt

@@ -2,12 +2,13 @@
 import { axes, byteAxis, byteUnit, choice, hatched, mount, number, roomyTime, tag, timeAxis, words } from "./common.js";
 
 const ROWS = 10; // servers
+const AT_ONCE = 64; // transfers, a row each; in replay the last ones
 const HERE = 1.9; // height of the strip of what is held now, in lines
 
 class Locks {
   constructor(model) {
     this.model = model;
-    this.traits = ["object"];
+    this.traits = ["object", "by"];
     this.meta = { objects: [], clients: [], servers: [] };
     this.holds = null;
   }
@@ -17,6 +18,7 @@ class Locks {
       [-1, "with most callbacks"],
       ...this.meta.objects.map((one) => [one.object, `${one.object} (server ${one.target}, ${one.callbacks} callbacks)`]),
     ]);
+    choice(model, parent, "rows", "by", [["transfer", "each transfer"], ["time", "time"]]);
   }
   restyle(style) { this.style = style; this.fills = {}; }
   height(style) { return Math.round(style.font * Math.max(24, 4 + 3 * Math.min(ROWS, this.meta.servers.length))); }
@@ -24,6 +26,7 @@ class Locks {
   load(frame) {
     this.meta = frame.meta;
     this.holds = frame;
+    this.rows = {};
     const listed = this.meta.objects.map((one) => `${one.object}:${one.callbacks}`).join();
     if (this.select && listed !== this.listed && document.activeElement !== this.select.label.querySelector("select")) this.select.fill();
     this.listed = listed;
@@ -47,11 +50,22 @@ class Locks {
     const until = Math.min(now, meta.reached);
     this.legend(ctx, box.x, style.font * 0.9);
     this.strip(ctx, { ...box, y: style.font * 2.4, h: style.font * HERE }, one, until);
-    this.bars(ctx, box, one, span, until);
-    const time = timeAxis(span);
-    time.ticks = time.ticks.map(([value, text]) => [span - value, text]);
-    axes(ctx, box, byteAxis(one.size, `offset in object ${one.object}, on server ${one.target}`), time, style);
-    this.line(ctx, box, box.y + (until / span) * box.h);
+    const place = byteAxis(one.size, meta.whole ? "offset in the file" : `offset in object ${one.object}, on server ${one.target}`);
+    const rows = this.model.get("by") === "transfer" ? this.rowsOf(one) : [];
+    if (rows.length) {
+      const passed = rows.filter((row) => row.at <= until).length;
+      const from = now === Infinity ? 0 : Math.max(0, passed - AT_ONCE);
+      const some = rows.slice(from, from + AT_ONCE);
+      this.transfers(ctx, box, one, some, until);
+      const few = some.length < one.transfers ? `${from + 1} to ${from + some.length}` : "each";
+      axes(ctx, box, place, { span: 1, ticks: [], label: `time (${few} of ${number(one.transfers)} ${meta.word})` }, style);
+    } else {
+      this.bars(ctx, box, one, span, until);
+      const time = timeAxis(span);
+      time.ticks = time.ticks.map(([value, text]) => [span - value, text]);
+      axes(ctx, box, place, time, style);
+      this.line(ctx, box, box.y + (until / span) * box.h);
+    }
     this.count(ctx, one, until, w * 0.64 + style.font * 1.5, style.font * 0.9);
     this.servers(ctx, { x: w * 0.64 + style.font * 1.5, y: style.font * 2.4, w: w * 0.36 - style.font * 2.5, h: h - style.font * 3.4 }, until);
     return undefined;
@@ -93,6 +107,38 @@ class Locks {
     if (!this.holds.shared[i] || clients.length < 2) return [y, tall];
     const each = tall / clients.length;
     return [y + clients.indexOf(this.holds.client[i]) * each, each];
+  }
+  // One object's transfers in the order in which they had their lock, each with the locks held then.
+  rowsOf(one) {
+    if (this.rows[one.object]) return this.rows[one.object];
+    const { used, at, granted, released, object } = this.holds;
+    const rows = [];
+    for (let use = 0; use < used.length; use++) if (used[use] === one.object) rows.push({ use, at: at[use], held: [] });
+    for (let i = 0; i < object.length; i++) {
+      if (object[i] !== one.object) continue;
+      for (const row of rows) if (granted[i] <= row.at && released[i] > row.at) row.held.push(i);
+    }
+    this.rows[one.object] = rows;
+    return rows;
+  }
+  transfers(ctx, box, one, rows, until) {
+    const { style } = this;
+    const { low, high, client, first, end } = this.holds;
+    const across = (value) => box.x + (Math.min(value, one.size) / one.size) * box.w;
+    const tall = box.h / rows.length;
+    const gap = tall > 6 ? 1 : 0;
+    rows.forEach((row, k) => {
+      if (row.at > until) return;
+      const [top, height] = [box.y + k * tall + gap, tall - 2 * gap];
+      for (const i of row.held) {
+        const [y, part] = this.part(i, top, height);
+        ctx.fillStyle = this.fill(ctx, client[i]);
+        ctx.fillRect(across(low[i]), y, Math.max(1, across(high[i]) - across(low[i])), part);
+      }
+      ctx.strokeStyle = style.ink;
+      ctx.lineWidth = style.line;
+      ctx.strokeRect(across(first[row.use]), top, Math.max(2, across(end[row.use]) - across(first[row.use])), height);
+    });
   }
   strip(ctx, box, one, until) {
     const { style } = this;
