@@ -2,7 +2,7 @@
 
 Each knob is turned by the arrow keys, over its whole range and back by half; a turn's time goes
 from the key's event in the page to the moment after the canvas was painted. The kernel's part is
-turned the same way without a browser: the curve, its words, and the message's bytes.
+turned the same way without a browser, and without what was computed before.
 
     python benchmarks/whatif_follow.py [--machine small-lustre] [--own]
 """
@@ -54,6 +54,7 @@ def kernel(machine: str, own: bool) -> tuple[list[float], list[float]]:
     wall, cpu = [], []
 
     def turn(**knobs: Any) -> None:
+        view._of.of._known.clear()
         began, used = time.perf_counter(), time.process_time()
         with view.hold_trait_notifications():
             for knob, value in knobs.items():

@@ -214,6 +214,8 @@ def _limit(ax: Axes, curve: Curve, top: float) -> None:
     ax.plot(curve.x, curve.limit, ":", color=SEVERAL)
     last = int(seen[-1])
     end = last == len(curve.x) - 1
+    if not last:
+        return
     ax.annotate(
         f"at most: {curve.limited_by[last]} in use", (int(curve.x[last]), float(curve.limit[last])),
         (0 if end else -8, 5 if end else 0), textcoords="offset points", color=SEVERAL,

@@ -146,9 +146,9 @@ class WhatIf {
   }
   kept(ctx, scale) {
     const { frame, style } = this;
-    for (const op of frame.meta.kept) {
-      this.line(ctx, scale, frame["kept-x"], frame[`kept-${op}`], [], "#b0b0b0", style.line * 2.5);
-    }
+    frame.meta.kept.forEach((op, i) => {
+      this.line(ctx, scale, frame["kept-x"], frame[`kept-${op}`], i ? [7, 4] : [], "#b0b0b0", style.line * 2.5);
+    });
   }
   limit(ctx, box, scale) {
     const { frame, style } = this;
@@ -157,7 +157,7 @@ class WhatIf {
     this.line(ctx, scale, x, limit, [2, 4], GREY, style.line);
     let last = limit.length - 1;
     while (last >= 0 && limit[last] > meta.top) last -= 1;
-    if (last < 0) return;
+    if (last < 1) return;
     const end = last === limit.length - 1;
     words(ctx, `at most: ${meta.limited[last]} in use`, scale.x(x[last]) - (end ? 0 : 10), scale.y(limit[last]) - style.font * 0.8,
       { ...style, ink: GREY }, { align: end || scale.x(x[last]) > box.x + box.w / 3 ? "right" : "left", size: 0.92 });
