@@ -202,17 +202,20 @@ def _legend(ax: Axes) -> None:
 
 def _draw_areas(data: QueueData, ax: Axes) -> None:
     """Draw rate times time as rectangles: at the knee, and deepest."""
-    shown = list({one.asked: one for one in data.pair}.values())
-    looks = rank_looks([0, 4])
-    for one, look in sorted(zip(shown, looks, strict=False), key=lambda pair: -pair[0].seconds):
-        area = Rectangle((0, 0), one.rate, one.seconds, facecolor=look.color, edgecolor=INK)
-        ax.add_patch(area)
+    near, deep = data.pair
+    looks = dict(zip((near.asked, deep.asked), rank_looks([0, 4]), strict=True))
+    shown = sorted({one.asked: one for one in data.pair}.values(), key=lambda one: -one.seconds)
+    for one in shown:
+        color = looks[one.asked].color
+        ax.add_patch(Rectangle((0, 0), one.rate, one.seconds, facecolor=color, edgecolor=INK))
+    for one in shown:
+        top = one.asked == deep.asked  # the deepest is named at its top, the other at its foot
         ax.annotate(
             f"N = X R = {one.rate * one.seconds:.3g}",
-            (0, one.seconds),
-            (6, -5),
+            (0, one.seconds if top else 0),
+            (6, -5 if top else 5),
             textcoords="offset points",
-            va="top",
+            va="top" if top else "bottom",
             bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
         )
     most = max(one.seconds for one in shown)

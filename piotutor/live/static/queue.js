@@ -107,9 +107,10 @@ class Queue {
       ctx.strokeStyle = this.style.ink;
       ctx.strokeRect(box.x, box.y + box.h - tall, wide, tall);
     }
-    for (const [d] of shown) {
-      const y = box.y + box.h * (1 - d.ms / most.ms);
-      tag(ctx, `N = X R = ${number(Number(((d.rate * d.ms) / 1000).toPrecision(3)))}`, box.x + box.w * 0.4, y + this.style.font, this.style);
+    for (const [d] of shown) {  // the deepest is named at its top, the other one at its foot
+      const y = d === deep ? box.h * (1 - d.ms / most.ms) + this.style.font : box.h - this.style.font;
+      const area = number(Number(((d.rate * d.ms) / 1000).toPrecision(3)));
+      tag(ctx, `N = X R = ${area}`, box.x + box.w * 0.4, box.y + y, this.style);
     }
     axes(ctx, box, this.rates(most.rate, 2), this.times(most.ms), this.style);
   }
