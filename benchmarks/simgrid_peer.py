@@ -104,7 +104,7 @@ def main() -> None:
         in_turn, shared = (theirs(one, python, share) for share in (False, True))
         engine = ours(one)
         print(
-            f"| {name} | {in_turn:.4f} s | {engine:.4f} s | {engine / in_turn - 1:+.2%} | "
+            f"| {name} | {in_turn:.4f} s | {engine:.4f} s | {abs(engine / in_turn - 1):.2%} | "
             f"{shared:.4f} s |",
             flush=True,
         )
