@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,11 @@ from piotutor.engine.machine import Machine
 from piotutor.engine.model import model
 from piotutor.errors import UsageError
 from piotutor.metrics_locks import NEVER, LockBook, lock_holds, lock_uses, locked_at
+from piotutor.modelled import model_run
+from piotutor.plots import locks
 from piotutor.plots.locks import plot_locks
 from piotutor.plots.locks_data import locks_data
+from piotutor.results import Run
 from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.workload import Workload
 
@@ -168,6 +173,24 @@ def test_no_locks_and_one_client():
     assert "empty picture" in plots.alt_text(none, "locks")
     alone = model(work(tasks_per_node=2), machine())
     assert plots.figure(alone, "locks").get_suptitle().startswith("No callback in 12 writes: one")
+
+
+def test_a_run_keeps_what_was_counted_of_capabilities(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIOTUTOR_STATE", str(tmp_path))
+    run = model_run(work(), machine(lock_protocol="none"))
+    assert "No locks: the machine has none" in plot_locks(run).alt
+    told = {"mds": {"ceph_cap_op_revoke": 1}}
+    (run.dir / "mds.json").write_text(json.dumps(told))
+    again = Run(run.dir)
+    assert again.trace.meta["mds"] == told
+    assert "1 capability revoked in 12 writes" in plot_locks(again).alt
+
+
+def test_very_many_locks_are_cells(monkeypatch):
+    monkeypatch.setattr(locks, "_MANY", 3)
+    (axes,) = [ax for ax in plot_locks(strided(), by="time").axes if ax.images]
+    cells = axes.images[0].get_array()
+    assert len(np.unique(cells.reshape(-1, 3), axis=0)) == 3  # two clients, and nobody
 
 
 def test_capabilities_that_a_ceph_counted():
