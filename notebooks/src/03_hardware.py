@@ -434,7 +434,7 @@ hardware.here
 #
 # - A request costs, bytes hardly: on a disk with an arm 64 small ones took eleven times as long as one large one of the same bytes. The newer the disk, the more.
 # - Flash writes more than you do, 1 / (1 - u) times as much; and the less room it has, the more.
-# - A small write to anything with parity reads or writes its whole neighbourhood. Full stripes that begin where a stripe begins don't.
+# - A small write to anything with parity reads before it writes, or writes a whole stripe. Write full stripes, and begin where a stripe begins.
 #
 # ## Sources
 #
