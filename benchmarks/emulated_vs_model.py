@@ -1,8 +1,9 @@
 """How well real ranks under emulated servers agree with the model of the same work.
 
-    python benchmarks/emulated_vs_model.py [--rounds 5] [--json FILE]
+    python benchmarks/emulated_vs_model.py [--rounds 5] [--device disk|ssd|array] [--json FILE]
 
 The machine is slower than any disk: each request takes its target 5 ms and what 100 MiB/s cost.
+With a device that has addresses, nothing but that, and there are no locks.
 Each pattern is run by two real ranks with ``--storage emulated`` and in virtual time by the model;
 compared are the seconds of the whole phase, open to close. `calls` is how much longer the calls of
 all ranks took than the emulation had meant: where it is more than a few percent, the machine itself
@@ -27,19 +28,27 @@ SLOW: dict[str, Any] = {
     "clients": 2,
     "targets": 4,
     "latency": 1e-4,
-    "target_overhead": 5e-3,
     "target_write_bandwidth": 100 << 20,
     "target_read_bandwidth": 100 << 20,
     "dirty_limit": 1 << 18,
     "rpc_size": 1 << 18,
 }
+DEVICES: dict[str, dict[str, Any]] = {
+    "channels": {"target_overhead": 5e-3},
+    "disk": {"device": "disk"},
+    "ssd": {
+        "device": "ssd", "ssd_channels": 4, "ssd_read_time": 250e-6, "ssd_write_time": 500e-6,
+        "ssd_rewritten": 1,
+    },
+    "array": {"device": "array", "array_level": 5, "array_width": 5, "array_chunk": 1 << 16},
+}  # fmt: skip
 SIZE, COUNT = 1 << 18, 64
 PATTERNS: dict[str, dict[str, Any]] = {
     "segmented": {"block_size": SIZE * COUNT},
     "strided": {"block_size": SIZE, "segment_count": COUNT},
     "file per process": {"block_size": SIZE * COUNT, "file_per_process": True},
 }
-LOCKS = ("none", "extents")
+LOCKS = {"channels": ("none", "extents")}
 STRIPES = (1, 4)
 HEAD = (
     "pattern",
@@ -76,11 +85,13 @@ def predict(work: Workload, machine: Machine, stripes: int) -> dict[str, Any]:
     return {"seconds": seconds, "callbacks": len(run.trace.records[gone])}
 
 
-def compare(name: str, locks: str, stripes: int, rounds: int, directory: Path) -> dict[str, Any]:
-    """Return both, for one pattern, one protocol and one stripe count."""
-    machine = Machine(**SLOW, lock_protocol=locks)
-    path = directory / f"{locks}.json"
-    path.write_text(json.dumps(SLOW | {"lock_protocol": locks}))
+def compare(
+    name: str, of: dict[str, Any], stripes: int, rounds: int, directory: Path
+) -> dict[str, Any]:
+    """Return both, for one pattern, one machine and one stripe count."""
+    machine, locks = Machine(**of), of["lock_protocol"]
+    path = directory / "machine.json"
+    path.write_text(json.dumps(of))
     work = Workload(
         api="POSIX", num_tasks=2, transfer_size=SIZE, write=True, read=True, **PATTERNS[name]
     )
@@ -108,6 +119,7 @@ def line(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", choices=DEVICES, default="channels")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |")
@@ -115,9 +127,10 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory() as directory:
         for name in PATTERNS:
-            for locks in LOCKS:
+            for locks in LOCKS.get(given.device, ("none",)):
+                machine = SLOW | DEVICES[given.device] | {"lock_protocol": locks}
                 for stripes in STRIPES:
-                    one = compare(name, locks, stripes, given.rounds, Path(directory))
+                    one = compare(name, machine, stripes, given.rounds, Path(directory))
                     print(line(one), flush=True)
                     found.append(one)
     if given.json:

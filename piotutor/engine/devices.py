@@ -40,8 +40,9 @@ class Disk:
         A seek over d cylinders takes ``near + near_root sqrt(d)`` seconds for d up to
         ``near_end``, ``far + far_each d`` beyond.
     buffer
-        Bytes of its memory; 0: none. With one, the platter goes on where a request ended: the next,
-        if it begins there and isn't larger, waits for neither the arm nor a turn.
+        Bytes of its memory; 0: none. With one, the platter goes on where a request ended, and what
+        has passed by lately stays: what begins there, or before the head within a track, waits for
+        neither the arm nor a turn.
     """
 
     cylinders: int

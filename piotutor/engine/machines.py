@@ -117,6 +117,7 @@ MACHINES = {
             **(_GROUP | {"client_bandwidth": 100 * _GIGABIT, "server_bandwidth": 100 * _GIGABIT}),
             target_overhead=20e-6,
             device="ssd",
+            device_memory=16 << 20,
             ssd_channels=64,
             ssd_blocks=64,
             ssd_block_pages=32,

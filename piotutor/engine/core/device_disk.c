@@ -20,9 +20,10 @@ ns spin(struct world *w, const struct request *request, int32_t which, ns from)
     ns start = begins(w, request->target, which, from);
     struct disk_step step = disk_serve(&disk, arm, start, request->address, request->length);
     ns time = step.overhead + step.seek + step.rotation + step.transfer;
-    arm->over = works(w, request->target, which, from, time);
-    tell_device(w, request, which, start, arm->over);
-    return arm->over;
+    ns done = works(w, request->target, which, from, time);
+    arm->over += done - start - time; /* of the slow target */
+    tell_device(w, request, which, start, done);
+    return done;
 }
 
 /* Objects begin with a track. */
@@ -36,7 +37,7 @@ struct shape shape_of_disk(const struct machine *m)
 void make_arms(struct world *w, int32_t target)
 {
     for (int64_t i = 0; i < w->device.parts; i++)
-        ((struct arm *)state_of(w, target))[i].next = NOWHERE;
+        ((struct arm *)state_of(w, target))[i].first = NOWHERE;
 }
 
 static ns disk_alone(struct world *w, const struct request *request, ns from)

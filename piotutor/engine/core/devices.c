@@ -9,7 +9,7 @@
 EXPORT void engine_disk(const struct disk *disk, int64_t n, const int64_t *there,
                         const int64_t *offset, const int64_t *bytes, struct disk_step *out)
 {
-    struct arm arm = {.next = NOWHERE};
+    struct arm arm = {.first = NOWHERE};
     int64_t now = 0;
     for (int64_t i = 0; i < n; i++) {
         if (there[i] > now)

@@ -39,11 +39,26 @@ static int64_t pass(const struct disk *disk, int64_t first, int64_t count)
            + cylinders * disk_seek(disk, 1);
 }
 
-/* What is left of the transfer when the controller is done, the platter having gone on. */
-static int64_t left_over(const struct arm *arm, int64_t begun, int64_t transfer)
+static int is_passing(const struct disk *disk, const struct arm *arm, int64_t offset)
 {
-    int64_t left = arm->over + transfer - begun;
-    return left > 0 ? left : 0;
+    int64_t track = disk->sectors * disk->sector_bytes;
+    return disk->buffer && offset >= arm->first && offset <= arm->next + track;
+}
+
+/* The platter has gone on since the last request, until its buffer was full. */
+static int64_t left_to_pass(const struct disk *disk, struct arm *arm, int64_t end, int64_t begun)
+{
+    int64_t size = disk->sector_bytes, first = arm->next / size;
+    int64_t lead = ns_of((double)(disk->buffer / size) * disk->rotation / (double)disk->sectors);
+    if (end > arm->next) {
+        arm->over += pass(disk, first, (end + size - 1) / size - first);
+        arm->next = end;
+    }
+    if (arm->over < begun - lead)
+        arm->over = begun - lead;
+    if (arm->first < arm->next - disk->buffer)
+        arm->first = arm->next - disk->buffer;
+    return arm->over > begun ? arm->over - begun : 0;
 }
 
 struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t from,
@@ -53,15 +68,17 @@ struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t fr
     int64_t count = (offset + bytes + disk->sector_bytes - 1) / disk->sector_bytes - first;
     int64_t per = disk->sectors * disk->tracks, goal = first / per % disk->cylinders;
     struct disk_step step = {.overhead = ns_of(disk->overhead), .cylinder = goal};
-    step.transfer = pass(disk, first, count);
-    if (offset == arm->next && bytes <= disk->buffer)
-        step.transfer = left_over(arm, from + step.overhead, step.transfer);
+    int64_t begun = from + step.overhead;
+    if (is_passing(disk, arm, offset))
+        step.transfer = left_to_pass(disk, arm, offset + bytes, begun);
     else {
         step.seek = disk_seek(disk, goal - arm->cylinder);
-        step.rotation = turn(disk, from + step.overhead + step.seek, first % disk->sectors);
+        step.rotation = turn(disk, begun + step.seek, first % disk->sectors);
+        step.transfer = pass(disk, first, count);
+        arm->first = offset;
+        arm->next = offset + bytes;
+        arm->over = begun + step.seek + step.rotation + step.transfer;
     }
-    arm->cylinder = (first + count - 1) / per % disk->cylinders;
-    arm->next = offset + bytes;
-    arm->over = from + step.overhead + step.seek + step.rotation + step.transfer;
+    arm->cylinder = (arm->next - 1) / disk->sector_bytes / per % disk->cylinders;
     return step;
 }

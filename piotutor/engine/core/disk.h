@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 /* A seek over d cylinders takes near + near_root sqrt(d) up to `near_end`, and far + far_each d
- * beyond it; all times in seconds. With a buffer, the platter goes on where a request ended: the
- * next one, if it begins there and isn't larger, waits for neither the arm nor a turn. */
+ * beyond it; all times in seconds. With a buffer, the platter goes on where a request ended, and
+ * what has passed by lately stays in memory: what begins there, or before the head within a track,
+ * waits for neither the arm nor a turn. */
 struct disk {
     int64_t cylinders, tracks, sectors, sector_bytes; /* tracks a cylinder, sectors a track */
     double rotation, overhead, track_switch;
@@ -18,12 +19,12 @@ struct disk_step { /* what one request was made of, in ns */
     int64_t overhead, seek, rotation, transfer, cylinder;
 };
 
-/* Where the arm is, the address where the last request ended, and when. */
+/* Where the arm is, the addresses that passed by in a row, and when the last of them did. */
 struct arm {
-    int64_t cylinder, next, over;
+    int64_t cylinder, first, next, over;
 };
 
-#define NOWHERE (-1) /* `next` before there was a request */
+#define NOWHERE INT64_MAX /* `first` before there was a request */
 
 int64_t disk_seek(const struct disk *disk, int64_t cylinders); /* ns */
 
