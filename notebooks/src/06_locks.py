@@ -12,7 +12,7 @@
 # **Lesson 06 · Locks and alignment · 45 minutes**
 #
 # Many nodes of a supercomputer wrote small records into one shared file. Then MPI-IO was taught to ask the file system for its locks before it needed them, and the same writes went more than three times as
-# fast. Neither the disks nor the network had become any faster: what had gone was waiting for each other.
+# fast. The disks were no faster than before: what had gone was the time in which the nodes waited for each other.
 #
 # **What you will do.** Two computers write one file, and never the same byte. You foretell how often they get in each other's way, and watch who holds which part of the file. Then you change one thing at a time: who
 # writes where, on how many computers, in records of which size, into how many objects. At last you do it on a file system that locks whole files.
@@ -79,13 +79,13 @@ lesson.predict("taken")
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
-# "Time runs downwards, one row for each write. The small box is what was written, the wide bar is what was locked. On the left, the whole bar changes its colour with every write: the lock goes to and fro like a
-# ball. On the right, the same bytes, but each client has one half: three quarrels, and then peace."
+# "Time runs downwards, one row for each write. The small box is what was written, the wide bar is what was locked. On the left, the whole bar changes its colour with nearly every write: the lock goes to and
+# fro like a ball. On the right, the same bytes, but each client has one half: two or three quarrels, and then peace."
 #
 # </details><br>
 #
-# In the picture, time runs downwards. Each row is one write: the small box with the dark edge is what was written, and the wide bars say who held which part of the file at that moment. How wide are the bars,
-# compared with the boxes? And how long does a bar keep its colour?
+# In the picture, time runs downwards. Each row is one write: the small box with the dark edge is what was written, and the wide bars say who held which part of the file at that moment. The strip on top says who
+# holds what now, and on the right is the server with its queue. When the run is over, you can play it again slowly. How wide are the bars, compared with the boxes? And how long does the file keep one colour?
 
 # %%
 two = "emulated:slow-lustre,ranks_per_client=1"
@@ -156,7 +156,7 @@ whole = turns.replace(block_size=49_152, transfer_size=49_152)
 padded = await lesson.watch(whole, "padded", storage=two, views=("locks",))
 
 # %% [markdown]
-# Compare where the bars begin and end. On the right, one client may hold what lies behind, while the other one holds what lies ahead:
+# Compare where the bars begin and end. In the picture on the right, one client may keep what lies behind, while the other one holds what lies ahead:
 
 # %%
 pio.plot_locks({"strided": strided, "padded": padded}, first=16)
@@ -183,7 +183,7 @@ lesson.compare("pads")
 # - What did padding do to the shared pages, and what to the borders?
 # - The times are those of a machine that is made up, but compare them: which run with two clients took the longest?
 #
-# The servers really wait for real processes, so the emulated counts vary a little. In turns there are between 32 and 63 of them, in halves two or three, and a few more or less when your computer has other work. If it couldn't keep up at all,
+# The emulated servers serve real processes, and these are sometimes late. So their counts vary from run to run: many callbacks in turns, padded or not, and very few in halves. If your computer couldn't keep up at all,
 # the last column says that the line is inconclusive here. That one client has no callbacks is certain.
 
 # %%
@@ -204,7 +204,7 @@ lesson.locks("strided", "segmented", "node", "padded")
 # Three rules make all of these pictures:
 #
 # 1. What is asked for is rounded to whole lock units.
-# 2. What is granted grows, on both sides, until somebody else's lock or request is in the way. (After some quarrel Lustre becomes careful. From 4 other locks of an object on it grows to the right only, and from 32 on by no more than 32 MiB.)
+# 2. What is granted grows, on both sides, until somebody else's lock or request is in the way. (After some quarrel Lustre becomes careful. With more than 4 other locks on an object it grows to the right only, and with more than 32 to no more than 32 MiB.)
 # 3. What is in the way of a request is called back.
 #
 # So neither the bytes nor the ranks decide, but **who is whose neighbour: count the borders between clients, on each object**. For `W` writes in turns it is `W - 1`. For one segment of each of `C` clients it is `C - 1`. For one client it is 0. Each border is a place
@@ -234,6 +234,12 @@ lesson.locks("strided", "segmented", "node", "padded")
 stripes = turns.replace(block_size="64k", transfer_size="64k")
 layout = f"{two},stripe_size=64k,stripe_count=2"
 objects = await lesson.watch(stripes, "objects", storage=layout, views=("locks",))
+
+# %% [markdown]
+# The view shows one object at a time. These are both of them. Whose colour does each have, and does it ever change?
+
+# %%
+pio.plot_locks(objects, most=2, first=16)
 
 # %%
 lesson.locks("strided", "padded", "objects")
@@ -265,17 +271,17 @@ lesson.predict("halves")
 # %%
 ceph = (await lesson.servers(2)).storage
 apart = halves.replace(api="MPIIO", fsync=True)
-shared = await lesson.watch(apart, "halves", storage=ceph, views=("locks",))
+shared = await lesson.watch(apart, "halves", storage=ceph, views=("targets",))
 
 # %% [markdown]
 # And the same records in two files, one for each rank:
 
 # %%
 files = apart.replace(file_per_process=True)
-own = await lesson.watch(files, "own", storage=ceph, views=("locks",))
+own = await lesson.watch(files, "own", storage=ceph, views=("targets",))
 
 # %% [markdown]
-# How many writes did the servers get for the 64 of the ranks? One that crosses from one stripe of 64 KiB to the next becomes two, for two objects or two places. So more than 64 means: each write was sent at once. Fewer means: they were kept,
+# How many writes did the servers get for the 64 of the ranks? One that crosses from one stripe of 64 KiB to the next becomes two, for two objects or two places. So more than 64 means: each write was sent by itself. Fewer means: they were kept,
 # and sent together. (Capabilities are also taken back when files are made and closed, so the last column isn't 0 for own files.)
 
 # %%
@@ -285,7 +291,8 @@ lesson.permissions("halves", "own")
 lesson.compare("halves")
 
 # %% [markdown]
-# So the best pattern isn't the same everywhere. On Lustre, parts that lie together are enough. On CephFS it takes a file for each. What helps on both is that one client collects and writes for many: lesson 07.
+# So the best pattern isn't the same everywhere. On Lustre, parts that lie together are enough. On CephFS it takes a file for each. What helps on both is fewer and
+# larger writes, which one rank collects for many: lesson 07.
 #
 # Stop the servers, and give the memory back:
 
@@ -387,7 +394,7 @@ pio.check("06.order", order)
 #
 # </details><br>
 #
-# First try it on two nodes, not on one. A job with the same ranks on one node and on two shows the cost of locks, as nothing else changes much. `lctl` shows a client's locks on Lustre, and the third line lets MPI-IO collect
+# Try it on two nodes, not on one. More nodes should be faster: where the same ranks are slower on two nodes than on one, suspect locks. `lctl` shows how many locks a client has on Lustre. The third line lets MPI-IO collect
 # the pieces, so that each writing node has its own part of the file (lesson 07):
 #
 # ```

@@ -87,8 +87,15 @@ class Sharing:
             *(f"{number:,}" for number in counted),
             *(_UNKNOWN if number is None else f"{number:,}" for number in asked),
             _UNKNOWN if self.took is None else format_seconds(self.took),
-            "yes" if self.kept_up else "no: inconclusive here",
+            self._sure,
         )
+
+    @property
+    def _sure(self) -> str:
+        """Say whether this machine kept up; where nothing is shared, lateness changes no count."""
+        if self.kept_up:
+            return "yes"
+        return "no: inconclusive here" if self.borders else "no: the time is inconclusive here"
 
 
 def sharing(run: Any) -> Sharing:

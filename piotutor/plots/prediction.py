@@ -104,4 +104,6 @@ def _draw(data: PredictionData, ax: Axes) -> None:
     ax.set_yticks(range(len(data.values)), [*data.values])
     ax.invert_yaxis()
     ax.margins(x=0.15)
+    if not any(data.values.values()):
+        ax.set_xlim(0, 1)
     ax.set_xlabel(data.unit)

@@ -43,29 +43,28 @@ TAKEN = Question(
     name="taken",
     text=(
         "Two clients write one file in turns, a record each: 64 writes in all. They never write "
-        "the same byte. At how many of the writes must one give up its lock, since the other one "
-        "needs it?"
+        "the same byte. How often must one of them give up its lock, since the other one needs it?"
     ),
     options=(
         Option(
             value="a",
-            text="at none: they never write the same byte",
+            text="never: they don't write the same bytes",
             misconception="a lock covers what is written, and no more",
             reply="A client gets the widest range that is free, so that it needn't ask again. It "
             "holds bytes that it will never write, and the other one is waiting for them.",
         ),
         Option(
             value="b",
-            text="at the first two or three: then each has its part",
+            text="two or three times at the beginning: then each has its part",
             misconception="after a while locks fit any pattern",
             reply="They do where each client stays in its own part. Here the next record always "
             "belongs to the other one: nothing that is granted lasts.",
         ),
         Option(
             value="c",
-            text="at half of them, or more",
-            reply="The next record is always the other client's. At each turn somebody holds what "
-            "somebody else needs.",
+            text="again and again, until the file ends",
+            reply="The next record is always the other client's. So somebody always holds what "
+            "somebody else is about to need.",
         ),
     ),
 )
@@ -118,9 +117,9 @@ PADS = Question(
         ),
         Option(
             value="c",
-            text="there are still many, though it may be fewer",
-            reply="Who holds what lies ahead still changes at each turn, or each second one. What "
-            "padding ends is quarrel about the page at a border.",
+            text="there are still many, to the end, though it may be fewer",
+            reply="What lies ahead still goes to and fro, since the next record there is the other "
+            "one's. What padding ends is the quarrel about the page at a border.",
         ),
     ),
 )
