@@ -94,11 +94,11 @@ places = {"block_size": "4k", "transfer_size": "4k", "segment_count": 2048, "ran
 deeper = pio.Workload.make(num_tasks=1, read=True, direct_io=True, test_file=file, **depths, **places)
 
 # %% [markdown]
-# The made-up device is *emulated*: the reads are real ones of your real file, but each is held back until the device that isn't there would have been done with it. We read 256 pieces at each
+# The made-up device is *emulated*: the reads are real ones of your real file, but each is held back until the device that isn't there would have been done with it. We read 512 pieces at each
 # depth. In the picture, watch the left panel and the middle one: which of them rises first, which one later?
 
 # %%
-fewer = deeper.replace(segment_count=256)
+fewer = deeper.replace(segment_count=512)
 known = await lesson.watch(fewer, "known", views=("queue",), storage="emulated:fixed-latency")
 
 # %% [markdown]
@@ -203,8 +203,8 @@ lesson.sweep("known").picture(demand=0.004, slowest=0.0005)
 # knee now?
 
 # %%
-cable = "emulated:machine=fixed-latency:latency=0.002"
-far = await lesson.watch(fewer, "far", views=("queue",), storage=cable)
+cable, fewest = "emulated:machine=fixed-latency:latency=0.002", deeper.replace(segment_count=256)
+far = await lesson.watch(fewest, "far", views=("queue",), storage=cable)
 
 # %% [markdown]
 # **Larger pieces.** On your own disk, 64 KiB at a time instead of 4. Compare with the table above: what became of the reads per second, and what of the bytes?
