@@ -52,6 +52,7 @@ class _Known(ctypes.Structure):
     _fields_ = (
         ("device", ctypes.c_uint64),
         ("inode", ctypes.c_uint64),
+        ("directory", ctypes.c_uint64),
         ("end", ctypes.c_int64),
         ("name", ctypes.c_char * 224),
     )

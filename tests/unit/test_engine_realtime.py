@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
 
 import pytest
 from interposing import build, interposer
 
-from piotutor.engine import Machine
-from piotutor.engine.library import library_path
+from piotutor.engine import Machine, shared
+from piotutor.engine.library import engine, library_path
 from piotutor.engine.shared import SharedWorld, why_not
 from piotutor.trace import Layer, Op
 
@@ -223,6 +227,106 @@ def test_more_files_than_there_is_room_for_are_counted(site):
         assert one.start(0, one.place / name, 0, SIZE, SIZE, 1).wait(60) == 0
     assert [file.name for file in one.world.files()] == [str(one.place / "a")]
     assert one.world.told().missed == 1
+
+
+@pytest.fixture(scope="module")
+def everyday(tmp_path_factory):
+    return build("everyday", tmp_path_factory.mktemp("built"))
+
+
+NAMES = MACHINE.replace(open_time=1e-3, create_time=2e-3, stat_time=4e-3, remove_time=8e-3)
+
+
+def daily(site, everyday, what, machine=MACHINE):
+    """Run `everyday`; return the site, what writes and reads reached the servers, and times."""
+    one = site(machine=machine, stripe_count=1)
+    one.program = everyday
+    code = one.start(0, what, one.place / "a", one.place / "b").wait(60)
+    if code == 77:
+        pytest.skip("no inode is used again in this file system")
+    assert code == 0
+    records, told = one.world.collect(rest=True), one.world.told()
+    assert (told.trouble, told.missed) == ("", 0)
+    moved = [records[records["op"] == op] for op in (Op.WRITE, Op.READ)]
+    return one, *([(int(o), int(n)) for o, n in zip(part["offset"], part["length"], strict=True)]
+                  for part in moved), told  # fmt: skip
+
+
+def test_streams_wait_for_what_libc_moves(site, everyday):
+    """Large pieces as they are, small ones by the buffer, and what is left when it is closed."""
+    _, written, read, _ = daily(site, everyday, "streams")
+    piece, rest = 65536, [size for _, size in written[3:-2]]
+    assert written[:3] == [(i * piece, piece) for i in range(3)]
+    assert sum(rest) == piece // 2 and len(rest) < 100  # not word by word
+    assert written[-2:] == [(0, 1), (3 * piece + piece // 2, piece // 2)]
+    assert sum(size for _, size in read) == 4 * piece
+
+
+def test_copies_read_the_one_and_write_the_other(site, everyday):
+    one, written, read, told = daily(site, everyday, "copies")
+    assert read == [(65536, 65536), (0, 131072)]
+    assert written[4:] == [(0, 65536), (65536, 131072)]
+    assert [file.size for file in one.world.files()] == [4 * 65536, 3 * 65536]
+    assert told.calls == 2 + 4 + 4 + 2
+
+
+def test_names_are_asked_of_the_metadata_server(site, everyday):
+    """Two creates, three looks, two cuts, one removed; a look at an open file costs nothing."""
+    _, written, _, told = daily(site, everyday, "names", NAMES)
+    meta = 2 * 2e-3 + 3 * 4e-3 + 2 * 1e-3 + 8e-3 + (2 + 3 + 2 + 1) * 2 * MACHINE.latency
+    _, _, _, free = daily(site, everyday, "names")
+    assert len(written) == 4
+    assert told.calls == 2 + 3 + 2 + 1 + 4 + 2
+    assert told.emulated - free.emulated == pytest.approx(meta - 16 * MACHINE.latency, abs=1e-6)
+
+
+def test_a_file_made_anew_is_another_file(site, everyday):
+    """Its inode is that of the removed one, whose locks it doesn't find."""
+    one, _, _, told = daily(site, everyday, "anew")
+    files = one.world.files()
+    assert len(files) >= 2 and {file.name for file in files} == {str(one.place / "a")}
+    assert told.grants == len(files)
+
+
+class Arrival(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("start", "offset", "length")) + tuple(
+        (name, ctypes.c_int32) for name in ("rank", "file", "op")
+    )
+
+
+def made_at_once(site, *paths):
+    """Let two threads make a file each at one moment; return how long that took in all."""
+    machine = MACHINE.replace(create_time=0.3, metadata_threads=2, directory_share=1.0)
+    world = site(machine=machine, stripe_count=1).world
+    made, number = engine(), ctypes.c_uint64
+    threads, now = [], time.monotonic_ns()
+    for rank, path in enumerate(paths):
+        where = number(1), number(rank + 1), ctypes.c_int64(0), path.encode()
+        file = made.engine_file(world._shared, *where)
+        arrival = Arrival(now, 0, 0, rank, file, Op.CREATE)
+        call = partial(made.engine_call, world._shared, ctypes.byref(arrival))
+        threads.append(threading.Thread(target=call))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return world.told().emulated
+
+
+def test_makers_of_one_directory_wait_for_each_other(site):
+    """Two who begin together take one and two times as long there, and one each in their own."""
+    assert made_at_once(site, "/place/a", "/place/b") > 2.5 * 0.3
+    assert made_at_once(site, "/place/one/a", "/place/other/a") < 2.5 * 0.3
+
+
+def test_too_much_at_once_ends_the_emulation_only(site, monkeypatch):
+    """One write of a thousand requests, and room for a hundred: it says so, and all is written."""
+    monkeypatch.setattr(shared, "_ROOM", 100)
+    one = site(machine=MACHINE.replace(rpc_size=SIZE), stripe_count=1)
+    assert one.start(0, one.place / "data", 0, SIZE, 1000 * SIZE, 1).wait(60) == 0
+    assert "more requests" in one.world.told().trouble
+    assert (one.place / "data").stat().st_size == 1000 * SIZE
+    assert one.start(1, one.place / "data", 0, SIZE, SIZE, 4).wait(60) == 0
 
 
 def test_more_ranks_than_clients(site):

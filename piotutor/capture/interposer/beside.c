@@ -1,4 +1,5 @@
-/* Calls that are routed and never recorded. */
+/* Calls that are routed, or delayed, and never recorded. */
+#include "emulate.h"
 #include "route.h"
 
 #include <aio.h>
@@ -27,15 +28,26 @@ static inline int found(int directory, const char *path, int flags)
 
 /* ---------------------------------------------------------------------------------------- stat */
 
+/* Asked of the metadata server where files are emulated; of an open file the client knows it. */
+#define LOOK(name, parameters, arguments, directory, ours, instead) \
+    UNDER(int, name, parameters, arguments, ours, instead) \
+    EXPORT int name parameters \
+    { \
+        struct named before = emulate_name(directory, path); \
+        int result = under_##name arguments; \
+        emulate_named(&before, OP_STAT, 0, result); \
+        return result; \
+    }
+
 /* clang-format off */
 #if __GLIBC_PREREQ(2, 33) /* before, they are inline functions that call those below */
 ON_FD(int, fstat, (int fd, struct stat *about), (fd, about))
-PASS(int, stat, (const char *path, struct stat *about), (path, about), routed_path(path),
+LOOK(stat, (const char *path, struct stat *about), (path, about), AT_FDCWD, routed_path(path),
      route_stat(AT_FDCWD, path, about, 0))
-PASS(int, lstat, (const char *path, struct stat *about), (path, about), routed_path(path),
+LOOK(lstat, (const char *path, struct stat *about), (path, about), AT_FDCWD, routed_path(path),
      route_stat(AT_FDCWD, path, about, AT_SYMLINK_NOFOLLOW))
-PASS(int, fstatat, (int directory, const char *path, struct stat *about, int flags),
-     (directory, path, about, flags), found(directory, path, flags),
+LOOK(fstatat, (int directory, const char *path, struct stat *about, int flags),
+     (directory, path, about, flags), directory, found(directory, path, flags),
      route_stat(directory, path, about, flags))
 ALIAS(int, fstat64, fstat, (int, struct stat64 *))
 ALIAS(int, stat64, stat, (const char *, struct stat64 *))
@@ -51,13 +63,13 @@ int __lxstat64(int, const char *, struct stat64 *);
 int __fxstatat64(int, int, const char *, struct stat64 *, int);
 PASS(int, __fxstat, (int version, int fd, struct stat *about), (version, fd, about), routed(fd),
      route_fstat(fd, about))
-PASS(int, __xstat, (int version, const char *path, struct stat *about), (version, path, about),
-     routed_path(path), route_stat(AT_FDCWD, path, about, 0))
-PASS(int, __lxstat, (int version, const char *path, struct stat *about), (version, path, about),
-     routed_path(path), route_stat(AT_FDCWD, path, about, AT_SYMLINK_NOFOLLOW))
-PASS(int, __fxstatat,
+LOOK(__xstat, (int version, const char *path, struct stat *about), (version, path, about),
+     AT_FDCWD, routed_path(path), route_stat(AT_FDCWD, path, about, 0))
+LOOK(__lxstat, (int version, const char *path, struct stat *about), (version, path, about),
+     AT_FDCWD, routed_path(path), route_stat(AT_FDCWD, path, about, AT_SYMLINK_NOFOLLOW))
+LOOK(__fxstatat,
      (int version, int directory, const char *path, struct stat *about, int flags),
-     (version, directory, path, about, flags), found(directory, path, flags),
+     (version, directory, path, about, flags), directory, found(directory, path, flags),
      route_stat(directory, path, about, flags))
 ALIAS(int, __fxstat64, __fxstat, (int, int, struct stat64 *))
 ALIAS(int, __xstat64, __xstat, (int, const char *, struct stat64 *))
@@ -65,10 +77,10 @@ ALIAS(int, __lxstat64, __lxstat, (int, const char *, struct stat64 *))
 ALIAS(int, __fxstatat64, __fxstatat, (int, int, const char *, struct stat64 *, int))
 
 #if __GLIBC_PREREQ(2, 28)
-PASS(int, statx,
+LOOK(statx,
      (int directory, const char *restrict path, int flags, unsigned mask,
       struct statx *restrict about),
-     (directory, path, flags, mask, about), found(directory, path, flags),
+     (directory, path, flags, mask, about), directory, found(directory, path, flags),
      route_statx(directory, path, flags, about))
 #endif
 

@@ -1,4 +1,5 @@
 /* Calls that move bytes from one descriptor to another: a read of the one, a write of the other. */
+#include "emulate.h"
 #include "route.h"
 
 #include <sys/sendfile.h>
@@ -27,6 +28,12 @@ static void tell(struct call call, struct side side, struct what what)
     call_end(&call, &what);
 }
 
+static void emulate_side(struct side side, int64_t start, ssize_t got)
+{
+    if (got > 0)
+        emulate_move(side.fd, side.op, start, side.offset ? *side.offset - got : -1, got);
+}
+
 static ssize_t copied(struct call *call, struct side from, struct side to, ssize_t got, int number)
 {
     call_stop(call);
@@ -42,12 +49,22 @@ static ssize_t copied(struct call *call, struct side from, struct side to, ssize
 /* With a routed file it fails as those do that programs then copy without: by `error`. */
 #define COPY(name, parameters, arguments, from, from_offset, to, to_offset, error) \
     UNDER(ssize_t, name, parameters, arguments, routed(from) || routed(to), route_refuse(error)) \
+    static inline ssize_t delayed_##name parameters \
+    { \
+        int64_t reads = emulate_start(from), writes = emulate_start(to); \
+        ssize_t got = under_##name arguments; \
+        if (unlikely(reads)) \
+            emulate_side((struct side){from, from_offset, OP_READ}, reads, got); \
+        if (unlikely(writes)) \
+            emulate_side((struct side){to, to_offset, OP_WRITE}, now(), got); \
+        return got; \
+    } \
     EXPORT ssize_t name parameters \
     { \
         if (!descriptor(from) && !descriptor(to)) \
-            return under_##name arguments; \
+            return delayed_##name arguments; \
         struct call call = call_begin(); \
-        ssize_t got = under_##name arguments; \
+        ssize_t got = delayed_##name arguments; \
         return copied(&call, (struct side){from, from_offset, OP_READ}, \
                       (struct side){to, to_offset, OP_WRITE}, got, CALL_##name); \
     }

@@ -25,7 +25,8 @@ static struct {
     void *world;
     int32_t rank;
     pid_t owner; /* not a child by vfork, which borrows our memory */
-    int32_t (*file)(void *world, uint64_t device, uint64_t inode, const char *name);
+    int32_t (*file)(void *world, uint64_t device, uint64_t inode, int64_t size, const char *name);
+    void (*forget)(void *world, uint64_t device, uint64_t inode);
     void (*call)(void *world, const struct arrival *arrival);
 } engine;
 
@@ -43,11 +44,16 @@ static void tell(enum op op, int32_t file, int64_t start, int64_t offset, int64_
     errno = error;
 }
 
+static int64_t place_of(int fd)
+{
+    return syscall(SYS_lseek, fd, 0, SEEK_CUR);
+}
+
 void emulate_move(int fd, enum op op, int64_t start, int64_t offset, int64_t moved)
 {
     int error = errno;
     if (moved > 0 && offset < 0)
-        offset = syscall(SYS_lseek, fd, 0, SEEK_CUR) - moved;
+        offset = place_of(fd) - moved;
     if (moved > 0 && offset >= 0)
         tell(op, emulated[fd] - 1, start, offset, moved);
     errno = error;
@@ -56,6 +62,11 @@ void emulate_move(int fd, enum op op, int64_t start, int64_t offset, int64_t mov
 void emulate_sync(int fd, int64_t start)
 {
     tell(OP_SYNC, emulated[fd] - 1, start, 0, 0);
+}
+
+void emulate_truncated(int fd, int64_t start, int64_t size)
+{
+    tell(OP_TRUNCATE, emulated[fd] - 1, start, size, 0);
 }
 
 void emulate_closed(int32_t file, int64_t start)
@@ -81,10 +92,85 @@ void emulate_opened(int fd, int directory, const char *path, int flags, int64_t 
         return;
     int error = errno;
     if (!fstat(fd, &about) && S_ISREG(about.st_mode)) {
-        int32_t file = engine.file(engine.world, about.st_dev, about.st_ino, absolute);
+        int32_t file = engine.file(engine.world, about.st_dev, about.st_ino, about.st_size, absolute);
         emulated[fd] = file + 1;
         if (file >= 0)
             tell(flags & O_CREAT ? OP_CREATE : OP_OPEN, file, start, 0, 0);
+    }
+    errno = error;
+}
+
+/* ------------------------------------------------------------------------------------ streams */
+
+struct streaming emulate_stream_of(int fd, int64_t pending)
+{
+    int error = errno;
+    struct streaming now = {.fd = fd, .start = emulate_start(fd), .pending = pending};
+    if (now.start)
+        now.place = place_of(fd);
+    errno = error;
+    return now;
+}
+
+/* Of what is written at the end of a file, the place before doesn't tell. */
+void emulate_streamed(const struct streaming *before, enum op op, int64_t asked)
+{
+    int error = errno;
+    int64_t place = place_of(before->fd), moved = place - before->place;
+    if (op == OP_WRITE && moved > before->pending + asked)
+        moved = before->pending + asked;
+    emulate_move(before->fd, op, before->start, place - moved, moved);
+    errno = error;
+}
+
+void emulate_flushed(const struct streaming *before)
+{
+    emulate_move(before->fd, OP_WRITE, before->start, before->place, before->pending);
+}
+
+void emulate_ended(int32_t file, const struct streaming *before)
+{
+    if (before->pending > 0)
+        tell(OP_WRITE, file - 1, before->start, before->place, before->pending);
+    emulate_closed(file, before->pending > 0 ? now() : before->start);
+}
+
+/* -------------------------------------------------------------------------------------- names */
+
+static int is_file(const char *path, struct stat *about)
+{
+    me.quiet++; /* this lstat is our own */
+    int result = lstat(path, about);
+    me.quiet--;
+    return !result && S_ISREG(about->st_mode);
+}
+
+struct named emulate_find(int directory, const char *path)
+{
+    char absolute[PATH_BYTES];
+    struct stat about;
+    struct named found = {.start = now()};
+    int error = errno;
+    if (!me.quiet && getpid() == engine.owner && absolute_path(directory, path, absolute)
+        && is_below(absolute) && is_file(absolute, &about)) {
+        found.device = about.st_dev;
+        found.inode = about.st_ino;
+        found.is_last = about.st_nlink == 1;
+        found.file = 1 + engine.file(engine.world, found.device, found.inode, about.st_size, absolute);
+    }
+    errno = error;
+    return found;
+}
+
+/* Who renames a file onto another one removes that. */
+void emulate_named(const struct named *before, enum op op, int64_t size, int result)
+{
+    int error = errno;
+    if (before->file && !result) {
+        if ((op == OP_REMOVE || op == OP_RENAME) && before->is_last)
+            engine.forget(engine.world, before->device, before->inode);
+        if (op != OP_RENAME)
+            tell(op, before->file - 1, before->start, size, 0);
     }
     errno = error;
 }
@@ -114,9 +200,10 @@ static int find_engine(const char *path)
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library) {
         *(void **)&engine.file = dlsym(library, "engine_file");
+        *(void **)&engine.forget = dlsym(library, "engine_forget");
         *(void **)&engine.call = dlsym(library, "engine_call");
     }
-    return engine.file && engine.call;
+    return engine.file && engine.forget && engine.call;
 }
 
 __attribute__((constructor)) static void construct(void)

@@ -19,8 +19,36 @@ static inline int64_t emulate_start(int fd)
 /* After the real call; errno stays. */
 void emulate_move(int fd, enum op op, int64_t start, int64_t offset, int64_t moved);
 void emulate_sync(int fd, int64_t start);
+void emulate_truncated(int fd, int64_t start, int64_t size);
 void emulate_opened(int fd, int directory, const char *path, int flags, int64_t start);
 void emulate_closed(int32_t file, int64_t start);
+
+/* A stream: libc reads and writes behind it, which nobody sees but by where the descriptor is then,
+ * and by what waits in the stream's buffer. */
+struct streaming {
+    int fd;
+    int64_t start; /* 0: it isn't delayed */
+    int64_t place, pending;
+};
+struct streaming emulate_stream_of(int fd, int64_t pending);
+void emulate_streamed(const struct streaming *before, enum op op, int64_t asked);
+void emulate_flushed(const struct streaming *before); /* what was pending has been written */
+void emulate_ended(int32_t file, const struct streaming *before); /* the same, and it is closed */
+
+/* A file by its name, before a call that changes or asks what has it. */
+struct named {
+    int64_t start;
+    uint64_t device, inode;
+    int32_t file; /* the engine's number, from 1; 0: it isn't delayed */
+    int is_last;  /* of the file's names */
+};
+struct named emulate_find(int directory, const char *path);
+void emulate_named(const struct named *before, enum op op, int64_t size, int result);
+
+static inline struct named emulate_name(int directory, const char *path)
+{
+    return unlikely(emulating) ? emulate_find(directory, path) : (struct named){0};
+}
 
 int32_t emulate_taken(int fd);
 

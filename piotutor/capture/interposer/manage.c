@@ -24,9 +24,12 @@ static void managed(struct call *call, const struct descriptor *d, int64_t resul
     UNDER(int, name, parameters, arguments, routed(fd), route_##name arguments) \
     static inline int delayed_##name parameters \
     { \
-        int64_t start = (what_op) == OP_SYNC ? emulate_start(fd) : 0; \
+        int cuts = (what_op) == OP_TRUNCATE; \
+        int64_t start = cuts || (what_op) == OP_SYNC ? emulate_start(fd) : 0; \
         int result = under_##name arguments; \
-        if (unlikely(start)) \
+        if (unlikely(start) && cuts && !result) \
+            emulate_truncated(fd, start, where); \
+        else if (unlikely(start) && !cuts) \
             emulate_sync(fd, start); \
         return result; \
     } \

@@ -1,4 +1,5 @@
 /* Calls on a path: what is removed, renamed or cut. */
+#include "emulate.h"
 #include "route.h"
 
 #include <stdio.h>
@@ -28,32 +29,37 @@ static int finished(struct call *call, int result, int directory, const char *pa
     return result;
 }
 
-#define NAMED(what_op, name, parameters, arguments, directory, path, where, ours, instead) \
+/* Define a wrapper: what it does, its name, parameters, arguments, the file that its record is about
+ * and the one whose name it takes away or looks at, the offset of its record, what it is when routed. */
+#define NAMED(what_op, name, parameters, arguments, directory, path, victim, where, ours, instead) \
     UNDER(int, name, parameters, arguments, ours, instead) \
     EXPORT int name parameters \
     { \
         struct call call = call_begin(); \
+        struct named before = emulate_name victim; \
         int result = under_##name arguments; \
+        emulate_named(&before, what_op, where, result); \
         struct what what = {.op = what_op, .call = CALL_##name, .offset = where}; \
         return finished(&call, result, directory, path, what); \
     }
 
 /* clang-format off */
-NAMED(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, -1,
+NAMED(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, (AT_FDCWD, path), -1,
       routed_path(path), route_unlink(AT_FDCWD, path, 0))
-NAMED(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, -1,
+NAMED(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, (AT_FDCWD, path), -1,
       routed_path(path), route_remove(path))
-NAMED(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path, size,
-      routed_path(path), route_truncate(path, size))
-NAMED(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old, -1,
+NAMED(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path,
+      (AT_FDCWD, path), size, routed_path(path), route_truncate(path, size))
+NAMED(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old,
+      (AT_FDCWD, new), -1,
       routed_path(old) || routed_path(new), route_rename(AT_FDCWD, old, AT_FDCWD, new, 0))
 NAMED(OP_RENAME, renameat, (int from, const char *old, int to, const char *new),
-      (from, old, to, new), from, old, -1,
+      (from, old, to, new), from, old, (to, new), -1,
       routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, 0))
 #if __GLIBC_PREREQ(2, 28)
 NAMED(OP_RENAME, renameat2,
       (int from, const char *old, int to, const char *new, unsigned flags),
-      (from, old, to, new, flags), from, old, -1,
+      (from, old, to, new, flags), from, old, (to, new), -1,
       routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, flags))
 #endif
 /* clang-format on */
@@ -67,7 +73,9 @@ EXPORT int unlinkat(int directory, const char *path, int flags)
     if (flags & AT_REMOVEDIR)
         return under_unlinkat(directory, path, flags);
     struct call call = call_begin();
+    struct named before = emulate_name(directory, path);
     int result = under_unlinkat(directory, path, flags);
+    emulate_named(&before, OP_REMOVE, -1, result);
     struct what what = {.op = OP_REMOVE, .call = CALL_unlinkat, .offset = -1};
     return finished(&call, result, directory, path, what);
 }

@@ -68,17 +68,35 @@ static void moved_bytes(struct call *call, FILE *file, struct descriptor *d, str
     record_stream(call, d, what);
 }
 
+static inline struct streaming watch(FILE *file)
+{
+    if (likely(!emulating))
+        return (struct streaming){0};
+    int error = errno, fd = fileno(file);
+    errno = error;
+    return emulate_stream_of(fd, (int64_t)__fpending(file));
+}
+
 /* Define a wrapper of a call that moves bytes: what it does, its name in the trace, its type, name,
  * parameters and arguments, the bytes asked for, and those that it moved, from its `result`. */
 #define STREAM(what_op, called, type, name, parameters, arguments, asked, moved) \
     REAL(type, name, parameters) \
+    static inline type delayed_##name parameters \
+    { \
+        struct streaming before = watch(file); \
+        type result = real_##name() arguments; \
+        int64_t bytes __attribute__((unused)) = (int64_t)(moved); \
+        if (unlikely(before.start)) \
+            emulate_streamed(&before, what_op, bytes); \
+        return result; \
+    } \
     EXPORT type name parameters \
     { \
         struct descriptor *d = stream(file); \
         if (likely(!d)) \
-            return real_##name() arguments; \
+            return delayed_##name arguments; \
         struct call call = call_begin(); \
-        type result = real_##name() arguments; \
+        type result = delayed_##name arguments; \
         int64_t bytes = (int64_t)(moved); \
         struct what what = {.op = what_op, .call = CALL_##called, .length = (int64_t)(asked)}; \
         moved_bytes(&call, file, d, what, bytes); \
@@ -169,14 +187,22 @@ static int sought(struct call *call, FILE *file, struct descriptor *d, int resul
 
 #define SEEK(name, parameters, arguments) \
     REAL(int, name, parameters) \
+    static inline int delayed_##name parameters \
+    { \
+        struct streaming before = watch(file); \
+        int result = real_##name() arguments; \
+        if (unlikely(before.start)) \
+            emulate_flushed(&before); \
+        return result; \
+    } \
     EXPORT int name parameters \
     { \
         struct descriptor *d = stream(file); \
         if (likely(!d)) \
-            return real_##name() arguments; \
+            return delayed_##name arguments; \
         catch_up_now(file, d); \
         struct call call = call_begin(); \
-        int result = real_##name() arguments; \
+        int result = delayed_##name arguments; \
         return sought(&call, file, d, result); \
     }
 SEEK(fseek, (FILE *file, long offset, int whence), (file, offset, whence))
@@ -193,9 +219,34 @@ EXPORT void rewind(FILE *file)
     if (d)
         catch_up_now(file, d);
     struct call call = call_begin();
+    struct streaming before = watch(file);
     real_rewind()(file);
+    if (unlikely(before.start))
+        emulate_flushed(&before);
     if (d)
         sought(&call, file, d, 0);
+}
+
+REAL(int, fflush, (FILE *))
+REAL(int, fflush_unlocked, (FILE *))
+
+static int flushed(FILE *file, int (*flush)(FILE *))
+{
+    struct streaming before = file ? watch(file) : (struct streaming){0};
+    int result = flush(file);
+    if (unlikely(before.start))
+        emulate_flushed(&before);
+    return result;
+}
+
+EXPORT int fflush(FILE *file)
+{
+    return flushed(file, real_fflush());
+}
+
+EXPORT int fflush_unlocked(FILE *file)
+{
+    return flushed(file, real_fflush_unlocked());
 }
 
 /* ------------------------------------------------------------------------- opening and closing */
@@ -212,6 +263,8 @@ static int flags_of(const char *mode)
 
 static FILE *opened(struct call *call, FILE *file, const char *path, const char *mode, int number)
 {
+    if (unlikely(emulating) && file)
+        emulate_opened(fileno(file), AT_FDCWD, path, flags_of(mode), call->start);
     call_stop(call);
     if (noticing() && (file || call->error != EFAULT)) {
         int fd = file ? fileno(file) : -1, flags = flags_of(mode);
@@ -265,20 +318,28 @@ EXPORT FILE *freopen64(const char *, const char *, FILE *) __attribute__((alias(
 
 REAL(int, fclose, (FILE *))
 
+static inline int delayed_fclose(FILE *file)
+{
+    struct streaming before = watch(file);
+    int32_t number = before.start ? emulate_forget(before.fd) : 0;
+    int result = real_fclose()(file);
+    if (unlikely(number))
+        emulate_ended(number, &before);
+    return result;
+}
+
 EXPORT int fclose(FILE *file)
 {
     struct descriptor *d = stream(file);
-    if (unlikely(emulating))
-        emulate_forget(fileno(file));
     if (likely(!d) || !process_is_ours())
-        return real_fclose()(file);
+        return delayed_fclose(file);
     catch_up_now(file, d);
     struct what what = {.op = OP_CLOSE, .call = CALL_fclose, .offset = -1};
     what.layer = LAYER_POSIX;
     what.file = descriptor_file(d);
     descriptor_close(fileno(file)); /* before: another thread may get the same number at once */
     struct call call = call_begin();
-    int result = real_fclose()(file);
+    int result = delayed_fclose(file);
     call_stop(&call);
     what.result = result ? -call.error : 0;
     call_end(&call, &what);

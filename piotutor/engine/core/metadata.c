@@ -38,7 +38,8 @@ void metadata_arrives(struct world *w, int32_t which)
 {
     const struct machine *m = &w->machine;
     const double times[] = {[OPEN] = m->open_time, [CREATE] = m->create_time,
-                            [STAT] = m->stat_time, [REMOVE] = m->remove_time};
+                            [STAT] = m->stat_time, [REMOVE] = m->remove_time,
+                            [TRUNCATE] = m->open_time};
     struct rank *rank = rank_at(w, which);
     ns time = seconds(times[rank->doing.op]), *thread = first_free(w);
     ns *directory = directory_at(w, file_at(w, rank->doing.file)->directory);
@@ -47,5 +48,7 @@ void metadata_arrives(struct world *w, int32_t which)
     if (alone)
         done = *thread = occupy(directory, done, alone);
     rank->busy = done + seconds(m->latency);
+    if (rank->doing.op == TRUNCATE)
+        file_at(w, rank->doing.file)->end = rank->doing.offset;
     part_is_over(w, which);
 }

@@ -191,6 +191,23 @@ static int32_t find_file(const struct shared *s, const struct known *all, uint64
     return -1;
 }
 
+static uint64_t directory_of(const char *name)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (const char *end = strrchr(name, '/'); end && name < end; name++)
+        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+    return hash;
+}
+
+/* A directory has the number of the first file in it. */
+static int32_t find_directory(struct shared *s, uint64_t directory)
+{
+    int32_t i = 0;
+    while (i < s->files && known_at(s, i)->directory != directory)
+        i++;
+    return i;
+}
+
 /* Objects of one file after the other are put on the targets in turn. */
 static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const char *name)
 {
@@ -203,22 +220,36 @@ static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const
         targets[i] = (int32_t)((which * count + i) % w->machine.targets);
     engine_add_file(w, which, which * count, s->plan.stripe_size, count, targets);
     struct known *known = known_at(s, which);
-    *known = (struct known){.device = device, .inode = inode};
+    *known = (struct known){.device = device, .inode = inode, .directory = directory_of(name)};
+    engine_put_file(w, which, find_directory(s, known->directory));
     strncpy(known->name, name + (length < NAME_BYTES ? 0 : length - NAME_BYTES + 1),
             NAME_BYTES - 1);
     return (int32_t)s->files++;
 }
 
-EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, const char *name)
+EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, int64_t size,
+                           const char *name)
 {
     if (s->broken || !take(s))
         return -1;
     int32_t found = find_file(s, known_at(s, 0), device, inode);
     if (found < 0)
         found = add_file(s, device, inode, name);
+    if (found >= 0)
+        file_at(world_of(s), found)->end = size;
     give(s);
     s->missed += found < 0;
     return found;
+}
+
+EXPORT void engine_forget(struct shared *s, uint64_t device, uint64_t inode)
+{
+    if (s->broken || !take(s))
+        return;
+    int32_t found = find_file(s, known_at(s, 0), device, inode);
+    if (found >= 0)
+        known_at(s, found)->inode = 0;
+    give(s);
 }
 
 /* ------------------------------------------------------------------------------------ a call */

@@ -12,7 +12,8 @@ struct plan { /* how files are laid out, and where ranks are */
 
 /* A file that a process has opened: the end of its path, and how far it reaches. */
 struct known {
-    uint64_t device, inode;
+    uint64_t device, inode; /* inode 0: it was removed */
+    uint64_t directory;     /* made of its name */
     int64_t end;
     char name[NAME_BYTES];
 };
@@ -45,8 +46,11 @@ EXPORT int64_t engine_collect(struct shared *s, ns until, struct record *records
 EXPORT void engine_tell(struct shared *s, struct told *told);
 EXPORT const struct known *engine_known(struct shared *s, int64_t which);
 
-/* For the interposer. The number of a file; -1: there is no place for one more. */
-EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, const char *name);
+/* For the interposer. The number of a file of so many bytes; -1: there is no place for one more.
+ * Another one with the same inode is another file once the first is forgotten. */
+EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, int64_t size,
+                           const char *name);
+EXPORT void engine_forget(struct shared *s, uint64_t device, uint64_t inode);
 EXPORT void engine_call(struct shared *s, const struct arrival *arrival);
 
 #endif

@@ -29,7 +29,8 @@ struct machine {
 
 /* piotutor/trace/record.py has the same; WAIT is ours: until `offset` ns after the beginning. */
 enum op {
-    OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, LOCK = 9, UNLOCK, STAT, BARRIER, CREATE = 14, WAIT = 255
+    OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, TRUNCATE = 8, LOCK, UNLOCK, STAT, BARRIER,
+    CREATE = 14, WAIT = 255
 };
 enum layer { APP = 1, SERVER = 6, DEVICE };
 
