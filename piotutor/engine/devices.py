@@ -41,8 +41,8 @@ class Disk:
         ``near_end``, ``far + far_each d`` beyond.
     buffer
         Bytes of its memory; 0: none. With one, the platter goes on where a request ended, and what
-        has passed by lately stays: what begins there, or before the head within a track, waits for
-        neither the arm nor a turn.
+        has passed by lately can be read from it: a read that begins there, and any request at the
+        head or within a track before it, waits for neither the arm nor a turn.
     """
 
     cylinders: int
@@ -73,7 +73,7 @@ class Disk:
     def serve(
         self, offsets: Sequence[int], lengths: Sequence[int], times: Sequence[int] | None = None
     ) -> np.ndarray:
-        """Serve requests one after the other, in their order, the arm over cylinder 0 at first.
+        """Serve reads one after the other, in their order, the arm over cylinder 0 at first.
 
         Parameters
         ----------

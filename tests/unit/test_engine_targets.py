@@ -68,6 +68,20 @@ def test_a_disk_with_memory_streams_and_one_without_misses_its_turn():
         assert least * track < speed < most * track
 
 
+def test_what_has_passed_by_is_read_from_memory_and_written_a_turn_later():
+    """Behind the head and before it: a gap is passed over; only a write behind it has to wait."""
+    disk = DISKS["hc310"]
+    turn, overhead = round(disk.rotation * 1e9), round(disk.overhead * 1e9)
+    machine = Machine(device="disk", disk="hc310")
+    offsets = [0, 4 << 16, 2 << 16]  # the last one lies in the gap
+    behind = {op: took(serve(machine, op, offsets, 1 << 16)) for op in (Op.READ, Op.WRITE)}
+    gap = 4 * (1 << 16) // 4096 / disk.sectors * turn
+    assert behind[Op.READ][1] == pytest.approx(gap, abs=2)
+    assert behind[Op.READ][2] == overhead
+    assert behind[Op.WRITE][1] == behind[Op.READ][1]
+    assert behind[Op.WRITE][2] > turn - gap - 2
+
+
 def test_the_modern_disk_is_as_its_specification_says():
     """Next track 0.23 ms; 7.4 ms on average over all pairs of cylinders; branches meet."""
     disk = DISKS["hc310"]

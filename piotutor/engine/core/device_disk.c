@@ -18,7 +18,8 @@ ns spin(struct world *w, const struct request *request, int32_t which, ns from)
     const struct disk disk = drawn_up(&w->machine);
     struct arm *arm = (struct arm *)state_of(w, request->target) + which;
     ns start = begins(w, request->target, which, from);
-    struct disk_step step = disk_serve(&disk, arm, start, request->address, request->length);
+    struct disk_step step = disk_serve(&disk, arm, start, request->address, request->length,
+                                       request->op == WRITE);
     ns time = step.overhead + step.seek + step.rotation + step.transfer;
     ns done = works(w, request->target, which, from, time);
     arm->over += done - start - time; /* of the slow target */

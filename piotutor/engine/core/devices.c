@@ -5,7 +5,7 @@
 #include "flash.h"
 #include "raid.h"
 
-/* Serve requests one after the other, each when the one before is done but not before it is there. */
+/* Serve reads one after the other, each when the one before is done but not before it is there. */
 EXPORT void engine_disk(const struct disk *disk, int64_t n, const int64_t *there,
                         const int64_t *offset, const int64_t *bytes, struct disk_step *out)
 {
@@ -14,7 +14,7 @@ EXPORT void engine_disk(const struct disk *disk, int64_t n, const int64_t *there
     for (int64_t i = 0; i < n; i++) {
         if (there[i] > now)
             now = there[i];
-        out[i] = disk_serve(disk, &arm, now, offset[i], bytes[i]);
+        out[i] = disk_serve(disk, &arm, now, offset[i], bytes[i], 0);
         now += out[i].overhead + out[i].seek + out[i].rotation + out[i].transfer;
     }
 }

@@ -39,10 +39,10 @@ static int64_t pass(const struct disk *disk, int64_t first, int64_t count)
            + cylinders * disk_seek(disk, 1);
 }
 
-static int is_passing(const struct disk *disk, const struct arm *arm, int64_t offset)
+static int is_passing(const struct disk *disk, const struct arm *arm, int64_t offset, int writes)
 {
-    int64_t track = disk->sectors * disk->sector_bytes;
-    return disk->buffer && offset >= arm->first && offset <= arm->next + track;
+    int64_t track = disk->sectors * disk->sector_bytes, least = writes ? arm->next : arm->first;
+    return disk->buffer && arm->first != NOWHERE && offset >= least && offset <= arm->next + track;
 }
 
 /* The platter has gone on since the last request, until its buffer was full. */
@@ -62,14 +62,14 @@ static int64_t left_to_pass(const struct disk *disk, struct arm *arm, int64_t en
 }
 
 struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t from,
-                            int64_t offset, int64_t bytes)
+                            int64_t offset, int64_t bytes, int writes)
 {
     int64_t first = offset / disk->sector_bytes;
     int64_t count = (offset + bytes + disk->sector_bytes - 1) / disk->sector_bytes - first;
     int64_t per = disk->sectors * disk->tracks, goal = first / per % disk->cylinders;
     struct disk_step step = {.overhead = ns_of(disk->overhead), .cylinder = goal};
     int64_t begun = from + step.overhead;
-    if (is_passing(disk, arm, offset))
+    if (is_passing(disk, arm, offset, writes))
         step.transfer = left_to_pass(disk, arm, offset + bytes, begun);
     else {
         step.seek = disk_seek(disk, goal - arm->cylinder);

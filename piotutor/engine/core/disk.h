@@ -6,8 +6,8 @@
 
 /* A seek over d cylinders takes near + near_root sqrt(d) up to `near_end`, and far + far_each d
  * beyond it; all times in seconds. With a buffer, the platter goes on where a request ended, and
- * what has passed by lately stays in memory: what begins there, or before the head within a track,
- * waits for neither the arm nor a turn. */
+ * what has passed by lately can be read from memory: a read that begins there, and any request at
+ * the head or within a track before it, waits for neither the arm nor a turn. */
 struct disk {
     int64_t cylinders, tracks, sectors, sector_bytes; /* tracks a cylinder, sectors a track */
     double rotation, overhead, track_switch;
@@ -30,6 +30,6 @@ int64_t disk_seek(const struct disk *disk, int64_t cylinders); /* ns */
 
 /* Serve a request that begins at a moment; returns what took how long. */
 struct disk_step disk_serve(const struct disk *disk, struct arm *arm, int64_t from,
-                            int64_t offset, int64_t bytes);
+                            int64_t offset, int64_t bytes, int writes);
 
 #endif
