@@ -195,7 +195,7 @@ def lock_uses(trace: Trace, op: Op | None = None) -> Uses:
         Only ``Op.WRITE``, or only ``Op.READ``.
     """
     moved = asking(trace, op)
-    parts = [_pieces(trace, moved, *each) for each in _files(trace)]
+    parts = [_pieces(trace, moved, each) for each in _files(trace)]
     every = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     source, of, low, high = every or [np.zeros(0, np.int64)] * 4
     records = trace.records[source]
@@ -207,19 +207,48 @@ def lock_uses(trace: Trace, op: Op | None = None) -> Uses:
     return uses.where(order)
 
 
-def _files(trace: Trace) -> Iterator[tuple[int, int, Layout]]:
-    """Yield each file's number, its first object, and how it is laid out."""
+class _File(NamedTuple):
+    """A file by its number in the trace, its first object, and how it is laid out.
+
+    `since` and `until` (ns): a name may stand for several files, one after the other.
+    """
+
+    file: int
+    first: int
+    layout: Layout
+    since: int = -NEVER
+    until: int = NEVER
+
+
+def _files(trace: Trace) -> Iterator[_File]:
+    """Yield each file."""
     whole = Striped(1 << 20, 1) if protocol(trace) == "file" else None
     told = (trace.meta.get("map") or {}).get("files", [])
+    named: dict[int, list[_File]] = defaultdict(list)
     for entry, one in zip(told, stripe_maps(trace), strict=True):
         file = file_of(trace, one)
         if file is not None and "first_object" in entry:
-            yield file, entry["first_object"], whole or one.layout
+            named[file].append(_File(file, entry["first_object"], whole or one.layout))
+    for same in named.values():
+        yield from same if len(same) == 1 else _in_turn(trace, same)
     plan = trace.meta.get("machine") or {}
     if trace.provenance == "modelled" and "stripe_size" in plan:
         layout = whole or Striped(plan["stripe_size"], plan["stripe_count"])
         for file in range(len(trace.files)):
-            yield file, file * plan["stripe_count"], layout
+            yield _File(file, file * plan["stripe_count"], layout)
+
+
+def _in_turn(trace: Trace, same: list[_File]) -> Iterator[_File]:
+    """Say from when to when each of several files of one name was there: until the next began."""
+    servers = trace.where(layer=Layer.SERVER)
+    of, start = (trace.column(name)[servers] for name in ("aux", "start"))
+    began = []
+    for one in same:
+        mine = (of >= one.first) & (of < one.first + (one.layout.objects or 1))
+        began.append(int(start[mine].min(initial=NEVER)))
+    edges = [-NEVER, *sorted(began)[1:], NEVER]
+    for turn, at in enumerate(np.argsort(began, kind="stable")):
+        yield same[at]._replace(since=edges[turn], until=edges[turn + 1])
 
 
 def protocol(trace: Trace) -> str:
@@ -231,11 +260,13 @@ def protocol(trace: Trace) -> str:
     return str(told.get("lock_protocol", ""))
 
 
-def _pieces(trace: Trace, moved: np.ndarray, file: int, first: int, layout: Layout) -> list[Any]:
+def _pieces(trace: Trace, moved: np.ndarray, of_file: _File) -> list[Any]:
     """Return the parts of one file's transfers: their record, object, first byte and end."""
-    source = np.flatnonzero(moved & (trace.column("file") == file))
+    end = trace.column("end")
+    there = (end >= of_file.since) & (end < of_file.until)
+    source = np.flatnonzero(moved & there & (trace.column("file") == of_file.file))
     records = trace.records[source]
-    found = layouts.place(layout, records["offset"], records["result"])
+    found = layouts.place(of_file.layout, records["offset"], records["result"])
     order = np.lexsort((found.object_offset, found.object, found.source))
     whose, of, low, length = (
         column[order] for column in (found.source, found.object, found.object_offset, found.length)
@@ -243,7 +274,7 @@ def _pieces(trace: Trace, moved: np.ndarray, file: int, first: int, layout: Layo
     same = (np.diff(whose) == 0) & (np.diff(of) == 0) & (low[1:] == (low + length)[:-1])
     begins = np.flatnonzero(np.concatenate([[True], ~same])[: len(whose)])
     high = np.maximum.reduceat(low + length, begins) if len(begins) else low
-    return [source[whose[begins]], first + of[begins], low[begins], high]
+    return [source[whose[begins]], of_file.first + of[begins], low[begins], high]
 
 
 def _clients(trace: Trace, records: np.ndarray) -> np.ndarray:

@@ -12,12 +12,14 @@ from piotutor.engine.library import library
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import model
 from piotutor.errors import UsageError
+from piotutor.layout import Striped
 from piotutor.metrics_locks import NEVER, LockBook, lock_holds, lock_uses, locked_at
 from piotutor.modelled import model_run
 from piotutor.plots import locks
 from piotutor.plots.locks import plot_locks
 from piotutor.plots.locks_data import locks_data
 from piotutor.results import Run
+from piotutor.stripemap import StripeMap
 from piotutor.trace import RECORD, Layer, Op, Trace
 from piotutor.workload import Workload
 
@@ -116,6 +118,24 @@ def test_parts_of_transfers_lie_on_objects():
     got = sorted(np.stack(columns, axis=1).tolist())
     half = 2 * SIZE
     assert got == [[0, 0, 0, half], [0, 1, 0, half], [1, 0, half, 2 * half], [1, 1, half, 2 * half]]
+
+
+def test_a_name_may_stand_for_one_file_after_the_other():
+    """What is removed and made anew has other objects: a transfer lies on those that were there."""
+    part = model(work(), machine())
+    records = np.concatenate([part.records, part.records])
+    again = np.arange(len(records)) >= len(part.records)
+    for name in ("start", "end"):
+        records[name][again] += 10**9
+    records["aux"][again & (records["layer"] == Layer.SERVER)] = 1
+    one = StripeMap.computed(Striped(1 << 20, 1), 12 * SIZE, system="emulated").to_dict()
+    told = [one | {"name": "file 0", "first_object": n} for n in (0, 1)]
+    meta = {"map": {"system": "emulated", "source": "-", "files": told}}
+    trace = Trace.from_records(records, files=["file 0"], provenance="emulated", meta=meta)
+    uses = lock_uses(trace)
+    assert np.bincount(uses.object).tolist() == [12, 12]
+    assert (uses.start[uses.object == 1] >= 10**9).all()
+    assert [one.callbacks for one in locks_data(trace, most=2).shown] == [6, 6]
 
 
 def test_counts_are_the_engines():
