@@ -25,7 +25,7 @@ from piotutor.workload import Workload
 
 KNOBS = ("clients", "targets", "stripe_count", "transfer_size")
 """What can be turned."""
-MOST_TRANSFERS = 1 << 16
+MOST_TRANSFERS = 1 << 15
 """Transfers of a curve over clients at most: they set the smallest transfer that is offered."""
 MOST_OF_ALL = 10_000_000
 """Transfers of a curve from which on it is refused."""
@@ -103,7 +103,7 @@ class Turnable:
     workload : Workload, str, list of str or None
         What each rank does, or IOR's command line for it; its ranks on each client
         (`tasks_per_node`, else one) stay as many. By default each writes, and syncs, as much as
-        needs four requests of full size of a client and eight of each target, so that neither
+        needs two requests of full size of a client and eight of each target, so that neither
         beginning nor end counts for much.
     machine : Machine or str
         On what, as `piotutor.engine.machines.read_machine` takes it.
@@ -156,7 +156,7 @@ class Turnable:
 
     def _values(self, clients: int) -> dict[str, list[int]]:
         most = max(self.machine.clients, clients, _COUNTS)
-        each = 4 * self._request if self.usual else self.workload.bytes_per_rank
+        each = 2 * self._request if self.usual else self.workload.bytes_per_rank
         least = max(_LEAST, 2 * most * self.each * each // MOST_TRANSFERS)
         sizes = [1 << n for n in range((least - 1).bit_length(), _LARGEST.bit_length())]
         targets = self.machine.targets
@@ -205,7 +205,7 @@ class Turnable:
         """Return the bytes of a rank that are enough for a rate that lasts."""
         files = setting.clients if setting.file_per_process else 1
         used = min(setting.targets, files * setting.stripe_count)
-        return self._request * max(4, -(-8 * used // setting.clients))
+        return self._request * max(2, -(-8 * used // setting.clients))
 
     def bandwidth(self, setting: Setting) -> dict[str, float]:
         """Return bytes/s of writing and reading, the first repetition's, open to close."""

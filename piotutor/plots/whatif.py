@@ -132,7 +132,7 @@ def _further(data: WhatIfData) -> str:
     elif factor * _SAME <= 1:
         change = f"{1 / factor:.2g} times slower"
     else:
-        change = f"no more{_because(curve, here)}"
+        change = f"no {'more' if other > here else 'less'}{_because(curve, here)}"
     return f"with {_value(curve.over, int(curve.x[other]))} {change}"
 
 

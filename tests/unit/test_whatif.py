@@ -48,7 +48,7 @@ def test_bytes_of_a_rank_stay_when_transfers_change():
     usual = Turnable(None, "small-lustre")
     few = usual.work(usual.start.replace(clients=1, stripe_count=8))
     many = usual.work(usual.start.replace(clients=64, stripe_count=8))
-    assert (few.total_bytes, many.total_bytes) == (64 << 20, 256 << 20)
+    assert (few.total_bytes, many.total_bytes) == (64 << 20, 128 << 20)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -77,6 +77,8 @@ def test_what_limits_is_told():
     data = whatif_data(of)
     assert data.curve.limit[0] == 400e6
     assert whatif_finding(data).endswith("no more: the targets in use are the limit")
+    last = whatif_data(of, of.start.replace(clients=64))
+    assert "with 32 clients no less" in whatif_finding(last)
     wide = of.curve(of.start.replace(stripe_count=8, clients=1))
     assert wide.limited_by[0] == "the clients' interfaces"
     nothing = whatif_data(Turnable(None, "unlimited"))
