@@ -183,8 +183,8 @@ lesson.compare("pads")
 # - What did padding do to the shared pages, and what to the borders?
 # - The times are those of a machine that is made up, but compare them: which run with two clients took the longest?
 #
-# The emulated servers serve real processes, and these are sometimes late. So their counts vary from run to run: many callbacks in turns, padded or not, and very few in halves. If your computer couldn't keep up at all,
-# the last column says that the line is inconclusive here. That one client has no callbacks is certain.
+# The emulated servers serve real processes, and these are sometimes late. While one is late, the other may write its next record under the lock that it has, and a callback is saved. So the counts vary from run to run: many in turns,
+# padded or not, and very few in halves. If your computer couldn't keep up at all, the last column says that the line is inconclusive here. That one client has no callbacks is certain.
 
 # %%
 lesson.locks("strided", "segmented", "node", "padded")
@@ -246,7 +246,7 @@ lesson.locks("strided", "padded", "objects")
 
 # %% [markdown]
 # Each record now takes 65,536 bytes instead of 47,008, so this is bought with space. And it fits only as long as the number of clients fits the number of stripes. Set `stripe_count=1` and run the cell again: what happens, and why? Then put
-# `stripe_count=2` back, and `ranks_per_client=2` into `two`.
+# `stripe_count=2` back, and let a stripe hold two records, with `stripe_size=128k`: whose records lie in the first object now?
 #
 # ## 9. Predict, and run: a lock for the whole file
 #
@@ -281,7 +281,7 @@ files = apart.replace(file_per_process=True)
 own = await lesson.watch(files, "own", storage=ceph, views=("targets",))
 
 # %% [markdown]
-# How many writes did the servers get for the 64 of the ranks? One that crosses from one stripe of 64 KiB to the next becomes two, for two objects or two places. So more than 64 means: each write was sent by itself. Fewer means: they were kept,
+# The bytes tell nothing here: count the writes. How many did the servers get for the 64 of the ranks? One that crosses from one stripe of 64 KiB to the next becomes two, for two objects or two places. So more than 64 means: each write was sent by itself. Fewer means: they were kept,
 # and sent together. (Capabilities are also taken back when files are made and closed, so the last column isn't 0 for own files.)
 
 # %%

@@ -37,7 +37,9 @@ def offsets(pattern, size, count=WRITES, clients=2):
     return (strides.get(pattern, index + 0 * client) * size).astype(np.int64)
 
 
-def run(pattern, size, *, protocol="extents", one_node=False, dirty_limit=0, count=WRITES):
+def run(
+    pattern, size, *, protocol="extents", one_node=False, dirty_limit=0, count=WRITES, back=0.0
+):
     """Let two ranks write to one object, or to one each, and return the world."""
     own = pattern == "own"
     todo = np.zeros((2, count), OPERATION)
@@ -45,6 +47,7 @@ def run(pattern, size, *, protocol="extents", one_node=False, dirty_limit=0, cou
     todo["file"] = np.arange(2)[:, None] if own else 0
     files = [(MIB, [number]) for number in range(2 if own else 1)]
     machine = MACHINE.replace(lock_protocol=protocol, dirty_limit=dirty_limit)
+    machine = machine.replace(lock_return_time=back)
     clients = [0, 0] if one_node else [0, 1]
     world = World(machine, files, clients, (Layer.SERVER,), 1 << 14)
     world.run(todo.ravel(), np.full(2, count))
@@ -54,6 +57,13 @@ def run(pattern, size, *, protocol="extents", one_node=False, dirty_limit=0, cou
 def test_two_who_interleave_call_back_at_every_turn():
     """64 aligned writes of two clients in turn, one object: 32 callbacks, as published."""
     assert run("strided", 65536).callbacks == 32
+
+
+def test_a_lock_comes_back_as_late_as_its_holder_is():
+    """Nothing overlaps where each write waits for a lock: each callback costs that time once."""
+    quick, slow = run("strided", 47008), run("strided", 47008, back=5e-3)
+    assert slow.callbacks == quick.callbacks == 63
+    assert slow.now - quick.now == 63 * 5_000_000
 
 
 def test_segments_conflict_only_at_the_beginning():
