@@ -12,7 +12,7 @@
 # **Lesson 02 · Queues · 25 minutes**
 #
 # On the machine where this lesson was written, a program reads 4 KiB here and 4 KiB there in a file: 14,000 times a second. A minute later the same disk does
-# 70,000 of the same reads a second. The program, the file and the disk are as before. Only the number of reads that are under way at once is another: first 1, then 64.
+# 70,000 of the same reads a second. The program, the file and the disk are as before. Only one thing changed: how many reads are under way at once. First it was 1, then 64.
 #
 # **What you will do.** You send reads to a device of which you know everything, first one at a time, then more and more at once. You say beforehand when it
 # stops getting faster, and how long each read then takes. Then you do the same to your own disk. At the end one line of arithmetic holds for both.
@@ -28,7 +28,7 @@ lesson
 # %% [markdown]
 # ## 1. The words
 #
-# *3 minutes. Skip this if late: no.*
+# *2 minutes. Skip this if late: no.*
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
@@ -40,7 +40,7 @@ lesson
 # A *request* is one wish to a device: "give me these 4 KiB". Three numbers describe how it fares.
 #
 # - **N**, how many requests are *in flight*: they have begun, and aren't over. The *queue depth* is how many a program keeps in flight: as soon as one is over, it begins the next.
-# - **X**, the *rate*: how many are over in each second. For storage it is often called IOPS, I/O operations per second.
+# - **X**, the *rate*: how many are done in each second. For storage it is often called IOPS, I/O operations per second.
 # - **R**, the *latency*: how long one request takes from its beginning to its end. Waiting in the line is part of it.
 #
 # A program that waits for each read before it begins the next one has a queue depth of 1. Most programs are like that.
@@ -86,7 +86,7 @@ made = await lesson.watch(fill, "file", views=("throughput",))
 
 # %% [markdown]
 # Now one rank reads 4 KiB at a time, at places drawn from the whole file (`random_offset=2`), past the memory of the machine (`direct_io`: lesson 01 says why). It does so seven times: with 1 read in
-# flight, then 2, 4 and so on, up to 64. In the rank, each read in flight has a *thread* of its own, a part of a process that can wait for itself.
+# flight, then 2, 4 and so on, up to 64. In the rank, each read in flight has a *thread* of its own, a part of a process that can wait while the others go on.
 
 # %%
 depths = {"queue_depth": (1, 2, 4, 8, 16, 32, 64), "repetitions": 7}
@@ -113,7 +113,7 @@ lesson.compare("waits")
 # %% [markdown]
 # ## 4. Predict, and run: your own disk
 #
-# *5 minutes. Skip this if late: no.*
+# *4 minutes. Skip this if late: no.*
 #
 # <details><summary>Two-minute version, to lecture from</summary>
 #
@@ -226,7 +226,7 @@ lesson.sweep("wide")
 #
 # </details><br>
 #
-# Here are N and R (in seconds) of your own disk, at the depth of 64. How many reads a second did it do? Work it out; the check compares with the ends that were counted.
+# The first line gives `n` and `r`, N and R of your own disk at the depth of 64; `r` is in seconds. How many reads a second did it do? Put the formula in place of the dots. The check compares with the ends that were counted.
 #
 # <details><summary>Hint 1</summary>
 #
@@ -265,7 +265,7 @@ pio.check("02.rate", reads_per_second, lesson)
 #
 # </details><br>
 #
-# For the device behind the network, give D and Dmax in ms, and the knee. The check looks into your run `far` as well.
+# For the device behind the network (2 ms there, 4 ms for each of eight at once, 2 ms back), give D and Dmax in ms, and the knee. The check looks into your run `far` as well.
 #
 # <details><summary>Hint 1</summary>
 #

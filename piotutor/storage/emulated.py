@@ -128,7 +128,7 @@ class Emulated(Local):
         orders = {
             "run_dir": str(run_dir),
             "world": str(temporary / "world"),
-            "prefix": str(self.path),
+            "prefix": str(_slowed(self.path, files)),
             "files": list(files),
             "machine": asdict(machine) | {"clients": _clients(machine, ranks, each)},
             "plan": {
@@ -143,6 +143,12 @@ class Emulated(Local):
     def counters(self) -> dict[str, int]:
         """Return nothing: a run's records hold what each server did."""
         return {}
+
+
+def _slowed(directory: Path, files: Sequence[str]) -> Path:
+    """Return what is slow: a run's own directory, but of a user's only the file that is there."""
+    alone = [Path(file) for file in files]
+    return alone[0] if len(alone) == 1 and alone[0].exists() else directory
 
 
 def _ranks(run_dir: Path) -> tuple[int, int | None]:
