@@ -86,7 +86,7 @@ def plot_locks(
     """
     every = _every(runs, options)
     if ax is not None:
-        _draw(every[0], every[0].shown[0] if every[0].shown else None, ax)
+        _draw(every[0], every[0].shown[0] if every[0].shown else None, ax, _looks(every))
         return cast(Figure, ax.get_figure(root=True))
     style = style or Style()
     with style.applied():
@@ -128,14 +128,15 @@ def pattern_name(trace: Trace) -> str:
 
 def _picture(every: Sequence[LocksData], style: Style) -> Figure:
     rows = max(1, *(len(data.shown) for data in every))
-    legend = _legend(every)
+    looks = _looks(every)
+    legend = _legend(every, looks)
     low = 0.45 * (-(-len(legend) // _IN_A_ROW))  # inches
     figure = style.figure(min(9.0, 1.0 + 3.2 * rows + low))
     grid = figure.add_gridspec(rows + 1, len(every), height_ratios=[*[3.2] * rows, low + 0.01])
     for column, data in enumerate(every):
         for row in range(max(1, len(data.shown))):
             ax = figure.add_subplot(grid[row, column])
-            _draw(data, data.shown[row] if data.shown else None, ax)
+            _draw(data, data.shown[row] if data.shown else None, ax, looks)
             if row == 0 and len(every) > 1:
                 width = figure.get_figwidth() * 72 / (style.font * 0.6) / len(every)
                 ax.set_title(textwrap.fill(f"{data.name}: {run_words(data)}", int(width)))
@@ -147,23 +148,29 @@ def _picture(every: Sequence[LocksData], style: Style) -> Figure:
     return finish(figure, Words(locks_finding(every), "\n".join(badges), locks_alt(every)), style)
 
 
-def _legend(every: Sequence[LocksData]) -> list[Patch]:
+def _looks(every: Sequence[LocksData]) -> dict[int, Look]:
+    """Return the look of each client, the same in all panels; one alone needs no hatch."""
     clients = sorted({client for data in every for client in data.clients})
     looks = rank_looks(clients)
-    shown = range(len(clients)) if len(clients) <= _NAMED else (0, len(clients) - 1)
-    handles = [handle(looks[at], f"granted to client {clients[at]}") for at in shown]
+    plain = [Look(look.color, "") for look in looks]
+    return dict(zip(clients, looks if len(looks) > 1 else plain, strict=True))
+
+
+def _legend(every: Sequence[LocksData], looks: Mapping[int, Look]) -> list[Patch]:
+    clients = [*looks] if len(looks) <= _NAMED else [min(looks), max(looks)]
+    handles = [handle(looks[client], f"granted to client {client}") for client in clients]
     if any(len(one.uses.low) for data in every if data.by == "transfer" for one in data.shown):
         handles.append(Patch(facecolor="none", edgecolor=INK, lw=1.4, label="the transfer itself"))
     return handles
 
 
-def _draw(data: LocksData, one: ObjectLocks | None, ax: Axes) -> None:
+def _draw(data: LocksData, one: ObjectLocks | None, ax: Axes, looks: Mapping[int, Look]) -> None:
     if one is None:
         return _draw_counted(data, ax) if data.counted else empty(ax, NOBODY)
     rows = len(one.moments) if data.by == "transfer" else 0
     span = max(rows or data.seconds, 1e-9)
     ax.set(xlim=(0, one.size), ylim=(0, span))
-    _draw_holds(one, ax, rows, hatches=len(data.clients) > 1)
+    _draw_holds(one, ax, rows, looks)
     if rows:
         _draw_transfers(one, ax)
         few = f"the first {rows}" if rows < one.transfers else "each"
@@ -188,16 +195,15 @@ def _object_name(data: LocksData, one: ObjectLocks) -> str:
     return f"object {one.object} of {data.objects:,} (target {one.target}{calls})"
 
 
-def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, *, hatches: bool) -> None:
+def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, looks: Mapping[int, Look]) -> None:
     """Draw what was granted; of shared locks each client's has its part of a row, or is pale."""
-    clients = np.unique(one.holds.client)
     if not rows and len(one.holds.low) > _MANY:
-        return _draw_cells(one, clients, ax)
-    lanes = len(clients) if rows and len(clients) <= _NAMED else 1
+        return _draw_cells(one, ax, looks)
+    lanes = len(looks) if rows and len(looks) <= _NAMED else 1
     gap = _GAP if 0 < rows <= _ROWS else 0.0
-    for lane, (client, look) in enumerate(zip(clients, rank_looks(clients), strict=True)):
+    for lane, (client, look) in enumerate(looks.items()):
         mine = (one.bottom > one.top) & (one.holds.client == client)
-        face = hatched(look if hatches else Look(look.color, ""))
+        face = hatched(look)
         for op, part, parts in ((Op.WRITE, 0, 1), (Op.READ, lane % lanes, lanes)):
             bars = _bars(one, np.flatnonzero(mine & (one.holds.op == op)), gap)
             height = (bars.bottom - bars.top) / parts
@@ -208,7 +214,7 @@ def _draw_holds(one: ObjectLocks, ax: Axes, rows: int, *, hatches: bool) -> None
             ax.add_collection(PolyCollection(boxes, alpha=alpha, **face))
 
 
-def _draw_cells(one: ObjectLocks, clients: np.ndarray, ax: Axes) -> None:
+def _draw_cells(one: ObjectLocks, ax: Axes, looks: Mapping[int, Look]) -> None:
     """Draw very many locks as cells in their clients' colours."""
     height, width = _CELLS
     _, span = ax.get_ylim()
@@ -216,12 +222,10 @@ def _draw_cells(one: ObjectLocks, clients: np.ndarray, ax: Axes) -> None:
     left, right = (
         np.floor(edge / one.size * width).astype(int) for edge in (one.holds.low, one.holds.high)
     )
-    colors = np.array([to_rgb(look.color) for look in rank_looks(clients)])
-    which = np.searchsorted(clients, one.holds.client)
+    colors = {client: to_rgb(look.color) for client, look in looks.items()}
     cells = np.ones((height, width, 3))
-    for at in range(len(which)):
-        rows, columns = slice(top[at], bottom[at] + 1), slice(left[at], right[at] + 1)
-        cells[rows, columns] = colors[which[at]]
+    for at, client in enumerate(one.holds.client.tolist()):
+        cells[top[at] : bottom[at] + 1, left[at] : right[at] + 1] = colors[client]
     ax.imshow(
         cells, extent=(0, one.size, 0, span), origin="lower", aspect="auto", interpolation="nearest"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -156,36 +156,39 @@ def locks_data(
     only = Op[op.upper()] if op else None
     moved, uses = asking(trace, only), lock_uses(trace, only)
     holds = _during(lock_holds(trace), uses if op else None)
-    numbers = np.unique(holds.object)
-    began = int(holds.asked.min()) if len(holds.asked) else 0
-    last = int(uses.end.max()) if len(uses.end) else int(holds.granted.max(initial=began)) + 1
-    by = by if len(uses.start) else "time"
-    shown = _chosen(holds, numbers, objects, most)
+    frame = _Frame.of(holds, uses, by, first)
     return LocksData(
         name=name,
-        by=by,
+        by=frame.by,
         word=_word(trace, moved),
         transfers=int(np.count_nonzero(moved)),
         grants=_grants(holds),
         callbacks=_callbacks(holds),
-        objects=len(numbers),
+        objects=len(np.unique(holds.object)),
         clients=np.unique(holds.client).tolist(),
         protocol=protocol(trace),
-        shown=[
-            _object(
-                holds.where(holds.object == one),
-                uses.where(uses.object == one),
-                by,
-                first,
-                began,
-                last,
-            )
-            for one in shown
-        ],
+        shown=[_object(holds, uses, one, frame) for one in _chosen(holds, objects, most)],
         counted=_counted(trace.meta.get("mds")),
-        seconds=(last - began) / 1e9,
+        seconds=(frame.last - frame.began) / 1e9,
         badge=" · ".join([badge(trace), *_KINDS.get(protocol(trace), ())]),
     )
+
+
+class _Frame(NamedTuple):
+    """What runs downwards, how many rows at most, and from when to when (ns)."""
+
+    by: str
+    rows: int
+    began: int
+    last: int
+
+    @classmethod
+    def of(cls, holds: Holds, uses: Uses, by: str, rows: int) -> _Frame:
+        """Return it: time, where nobody knows what transfers touched of objects."""
+        began = int(holds.asked.min()) if len(holds.asked) else 0
+        if len(uses.end):
+            return cls(by, rows, began, int(uses.end.max()))
+        return cls("time", rows, began, int(holds.granted.max(initial=began)) + 1)
 
 
 def _word(trace: Trace, moved: np.ndarray) -> str:
@@ -213,39 +216,35 @@ def _callbacks(holds: Holds) -> int:
     return int(np.count_nonzero(holds.called < NEVER))
 
 
-def _chosen(
-    holds: Holds, numbers: np.ndarray, objects: int | list[int] | None, most: int
-) -> list[int]:
+def _chosen(holds: Holds, objects: int | list[int] | None, most: int) -> list[int]:
     """Return the objects that are asked for, or those with most callbacks, ascending."""
+    numbers, row = np.unique(holds.object, return_inverse=True)
     if objects is not None:
         asked = [objects] if isinstance(objects, int) else list(objects)
         for one in asked:
             if one not in numbers:
                 raise UsageError(f"objects={one}: no locks of it; there are {numbers.tolist()}")
         return asked
-    row = np.searchsorted(numbers, holds.object)
     counts = np.bincount(row, holds.called < NEVER, len(numbers))
     order = np.argsort(-counts, kind="stable")[:most]
     return sorted(int(numbers[one]) for one in order)
 
 
-def _object(holds: Holds, uses: Uses, by: str, first: int, began: int, last: int) -> ObjectLocks:
+def _object(every: Holds, moves: Uses, number: int, frame: _Frame) -> ObjectLocks:
+    holds, uses = every.where(every.object == number), moves.where(moves.object == number)
     ends = holds.high[holds.high < NEVER]
     size = int(uses.high.max()) if len(uses.high) else int(ends.max(initial=1))
-    some = uses.where(np.arange(len(uses.start)) < _enough(first, uses))
-    moments = locked_at(some, holds.where(holds.asked <= int(some.end.max(initial=began))))
-    order = np.argsort(moments, kind="stable")[:first]
+    some = uses.where(uses.start <= np.sort(uses.end)[: frame.rows].max(initial=frame.began))
+    moments = locked_at(some, holds.where(holds.asked <= int(some.end.max(initial=frame.began))))
+    order = np.argsort(moments, kind="stable")[: frame.rows]
     some, moments = some.where(order), moments[order]
-    if by == "transfer":
-        top, bottom = (
-            np.searchsorted(moments, at, "left") for at in (holds.granted, holds.released)
-        )
+    times = holds.granted, holds.released
+    if frame.by == "transfer":
+        top, bottom = (np.searchsorted(moments, at, "left") for at in times)
     else:
-        top, bottom = (
-            (np.minimum(at, last) - began) / 1e9 for at in (holds.granted, holds.released)
-        )
+        top, bottom = ((np.minimum(at, frame.last) - frame.began) / 1e9 for at in times)
     return ObjectLocks(
-        object=int(holds.object[0]),
+        object=number,
         target=int(holds.target[0]),
         size=size,
         transfers=len(uses.start),
@@ -257,11 +256,6 @@ def _object(holds: Holds, uses: Uses, by: str, first: int, began: int, last: int
         top=top.astype(float),
         bottom=np.maximum(bottom, top).astype(float),
     )
-
-
-def _enough(first: int, uses: Uses) -> int:
-    """Return how many by their start surely hold the first ones to have their locks."""
-    return first + 2 * len(np.unique(uses.client))
 
 
 def _counted(told: Mapping[str, Any] | None) -> dict[str, int]:
