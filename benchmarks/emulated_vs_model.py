@@ -38,7 +38,6 @@ DEVICES: dict[str, dict[str, Any]] = {
     "disk": {"device": "disk"},
     "ssd": {
         "device": "ssd", "ssd_channels": 4, "ssd_read_time": 250e-6, "ssd_write_time": 500e-6,
-        "ssd_rewritten": 1,
     },
     "array": {"device": "array", "array_level": 5, "array_width": 5, "array_chunk": 1 << 16},
 }  # fmt: skip
