@@ -37,8 +37,8 @@ class Depth:
         X: reads that ended, per second.
     seconds : float
         R: how long one took, in the mean.
-    p99 : float
-        Seconds that 99 of 100 didn't exceed.
+    median : float
+        Seconds that half of them didn't exceed: what one takes that nothing disturbs.
     in_flight : float
         N: how many were under way at a moment, in the mean.
     end : int
@@ -51,7 +51,7 @@ class Depth:
     size: int
     rate: float
     seconds: float
-    p99: float
+    median: float
     in_flight: float
     end: int
 
@@ -69,12 +69,14 @@ def of_reads(reads: np.ndarray) -> list[Depth]:
 def bounds(found: list[Depth]) -> Closed | None:
     """Return the bounds that a sweep shows: D from one read at a time, Dmax from the best rate.
 
+    D is the median, as a machine's other work makes some reads longer.
+
     Returns
     -------
     Closed or None
         None without a depth of one.
     """
-    alone = [one.seconds for one in found if one.asked == 1]
+    alone = [one.median for one in found if one.asked == 1]
     if not alone:
         return None
     demand = sum(alone) / len(alone)
@@ -102,7 +104,7 @@ def _of_one(number: int, reads: np.ndarray) -> Depth:
         size=int(np.median(reads["length"])),
         rate=len(took) / (last - first) * 1e9,
         seconds=float(took.mean()) / 1e9,
-        p99=told.p99,
+        median=told.p50,
         in_flight=_looked_at(start, end, first, last),
         end=int(end.max()),
     )
