@@ -359,6 +359,7 @@ def test_reads_from_memory_are_found_out():
     ("values", "finding"),
     [
         ((10, 40, 40), "Your prediction was 4 times too low"),
+        ((32, 32, 31.8), "Your prediction holds, within 1%"),
         ((80, 40, 20), "Your prediction was 4 times too high"),
         ((5, 5, None), "Your prediction holds"),
         ((None, 5, 5), "Model and measurement"),
