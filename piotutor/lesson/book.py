@@ -196,8 +196,7 @@ class Lesson:
         run = None if answer in self._played else self._run(answer)
         measure = ballot.question.measure
         found = None if measure is None else measure(run)
-        how = "modelled" if run is None else run.trace.provenance
-        return Comparison(ballot.question, ballot.value, found, how)
+        return Comparison(ballot.question, ballot.value, found, run)
 
     def map(self, workload: Workload) -> Any:
         """Draw which rank will write what, before any file is opened."""

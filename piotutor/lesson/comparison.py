@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from piotutor.lesson.question import Option, Question, Value, with_unit
 
@@ -18,19 +19,20 @@ class Comparison:
         The learner's value; None without one.
     measured
         The run's value; None where there is none to measure, or none here.
-    how
-        The run's provenance: ``measured`` or ``emulated``.
+    run
+        What was run; None where a device was played, which isn't here.
     """
 
     def __init__(
-        self,
-        question: Question,
-        predicted: Value | None,
-        measured: float | None,
-        how: str = "measured",
+        self, question: Question, predicted: Value | None, measured: float | None, run: Any
     ) -> None:
         self.question, self.predicted, self.measured = question, predicted, measured
-        self.how = how
+        self.run = run
+
+    @property
+    def how(self) -> str:
+        """How the number came about that isn't the learner's: ``measured``, ``emulated``, ..."""
+        return "modelled" if self.run is None else str(self.run.trace.provenance)
 
     @property
     def option(self) -> Option:
@@ -70,7 +72,8 @@ class Comparison:
     def _picture(self) -> str:
         if self.question.unit is None:
             return ""
-        from piotutor.plots.prediction import plot_prediction, prediction_alt, prediction_data
+        from piotutor.plots.comparison_data import badge_of
+        from piotutor.plots.prediction import plot_prediction, prediction_data
         from piotutor.plots.style import figure_html
 
         data = prediction_data(
@@ -79,5 +82,7 @@ class Comparison:
             measured=self.measured,
             unit=self.question.unit,
             how=self.how,
+            badge=self.how if self.run is None else badge_of(self.run),
         )
-        return figure_html(plot_prediction(data), prediction_alt(data))
+        shown: Any = plot_prediction(data)
+        return figure_html(shown, shown.alt)

@@ -1,7 +1,7 @@
 """Live views of a run, their controls, and the pictures that remain of them.
 
-`watch`, `replay`, `panel`, `ribbon` and `whatif` are all that a notebook needs. A view is one small widget
-with plain traits; the browser paints what numpy has aggregated.
+`watch`, `replay`, `panel`, `ribbon` and `whatif` are all that a notebook needs. A view is one small
+widget with plain traits; the browser paints what numpy has aggregated.
 """
 
 from __future__ import annotations

@@ -27,10 +27,13 @@ class PredictionData:
         ``measured``: those that are known.
     unit : str
         What they count.
+    badge : str
+        How what was seen came about, and on what; empty where that isn't told.
     """
 
     values: dict[str, float]
     unit: str
+    badge: str = ""
 
 
 def prediction_data(
@@ -40,6 +43,7 @@ def prediction_data(
     measured: float | None,
     unit: str,
     how: str = "measured",
+    badge: str = "",
 ) -> PredictionData:
     """Collect the values that are known and finite; `how` is the provenance of what was seen."""
     given = {"you predicted": predicted, "the model says": model, how: measured}
@@ -48,7 +52,7 @@ def prediction_data(
         for name, value in given.items()
         if value is not None and math.isfinite(value)
     }
-    return PredictionData(known, unit)
+    return PredictionData(known, unit, badge)
 
 
 def prediction_finding(data: PredictionData) -> str:
@@ -89,8 +93,8 @@ def plot_prediction(
     style : Style, optional
         Sizes of type and lines.
     """
-    words = Words(prediction_finding(data), "", prediction_alt(data))
-    return picture(partial(_draw, data), words, ax, style, height=2.6)
+    words = Words(prediction_finding(data), data.badge, prediction_alt(data))
+    return picture(partial(_draw, data), words, ax, style, height=2.9 if data.badge else 2.6)
 
 
 def _draw(data: PredictionData, ax: Axes) -> None:

@@ -188,6 +188,7 @@ def test_compare_shows_a_picture_with_words(live):
     html = lesson.compare("calls")._repr_html_()
     assert "<figure><img alt=" in html
     assert "you predicted 8 calls, the model says 32 calls, measured 4 calls" in html
+    assert "(measured · " in html
 
 
 def test_a_choice_is_answered_in_words(live):
