@@ -19,7 +19,8 @@ from piotutor.live.look import look
 from piotutor.live.scene import MAX_EVENTS, Scene
 from piotutor.live.transport import Transport
 from piotutor.plots.style import Style
-from piotutor.trace import RECORD, Layer, Op, Trace
+from piotutor.trace import RECORD, Layer, Op, Phase, Trace
+from piotutor.trace.record import pack_aux
 from piotutor.workload import Workload, options
 
 SCENE = Scene(ranks=2, file_sizes=(40 * 1000,), transfer=1000, ops=("write", "read"), transfers=80)
@@ -95,6 +96,28 @@ def test_a_finished_run_stays_in_a_trait(view):
     view.sent.clear()
     view._asked(view, "ready", [])
     assert view.sent == []
+
+
+def test_a_sweep_grows_depth_by_depth():
+    view = VIEWS["queue"]()
+    sent = []
+    view.send = lambda content, buffers: sent.append((content, buffers))
+    view.begin(SCENE)
+    reads = records(40)
+    reads["op"], reads["rank"], reads["aux"] = Op.READ, 0, pack_aux(0, Phase.READ)
+    deeper = records(40, begin=40)
+    deeper["op"], deeper["rank"], deeper["aux"] = Op.READ, 0, pack_aux(1, Phase.READ)
+    deeper["thread"] = np.arange(40) % 4
+    for chunk in (reads[:15], reads[15:], deeper[:20], deeper[20:]):
+        view.add(chunk)
+    content, buffers = sent[-1]
+    columns = dict(zip((c[0] for c in content["columns"]), buffers, strict=True))
+    assert np.frombuffer(columns["asked"], "<f4").tolist() == [1, 4]
+    assert content["meta"]["reads"] == 80
+    assert content["meta"]["demand"] == pytest.approx(5e-6)
+    view.finish(Trace.from_records(np.concatenate([reads, deeper])))
+    assert view.frame["meta"]["reads"] == 80
+    assert wire.unpack(view.frame)["asked"].tolist() == [1, 4]
 
 
 def test_two_runs_alike_are_two_frames(view):
