@@ -7,8 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from piotutor.curves import KNOBS, Turnable, steps
-from piotutor.engine.machines import MACHINES
 from piotutor.engine.library import library
+from piotutor.engine.machines import MACHINES
 from piotutor.errors import UsageError
 from piotutor.modelled import model_run
 from piotutor.plots.style import Style, figure_png
