@@ -25,7 +25,7 @@ from piotutor.plots.style import (
 
 _AGREE = 1.1
 """Factor up to which a model and a run are said to agree."""
-_WORDS = ("measured", "modelled", "you predicted", "emulated")
+_WORDS = ("measured", "you predicted", "modelled", "emulated")
 
 
 def comparison_finding(data: ComparisonData) -> str:
