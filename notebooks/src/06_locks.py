@@ -39,7 +39,7 @@ lesson
 # </details><br>
 #
 # A *client* is a computer that uses a parallel file system: a node of a cluster, with all the ranks that run on it. Clients keep parts of files in their memory. For this not to go wrong, a client that wants to
-# write a part of a file asks for a *lock* on it: the right to be the only one there. The server that has the object gives it away, or *grants* it.
+# write a part of a file asks for a *lock* on it: the right to be the only one there. The server that has the object *grants* it: to one client at a time.
 #
 # In Lustre, a file system of many large machines, a lock is for a range of bytes of one object, an *extent*. It is at least as large as what was asked for, rounded to whole pages of 4,096 bytes. Such a page is the *lock unit*: two clients can't
 # hold two halves of it. And if nobody else has a lock there, the range grows, as far as it is free: up to the whole object. So a client that is alone asks once, and never again.
@@ -156,7 +156,7 @@ whole = turns.replace(block_size=49_152, transfer_size=49_152)
 padded = await lesson.watch(whole, "padded", storage=two, views=("locks",))
 
 # %% [markdown]
-# Compare where the bars begin and end. In the picture on the right, one client may keep what lies behind, while the other one holds what lies ahead:
+# Compare where the bars begin and end. With padding, one client can keep what lies behind while the other one holds what lies ahead. (Without it, this happens only where one of them is a record ahead.)
 
 # %%
 pio.plot_locks({"strided": strided, "padded": padded}, first=16)
@@ -395,13 +395,13 @@ pio.check("06.order", order)
 # </details><br>
 #
 # Try it on two nodes, not on one. More nodes should be faster: where the same ranks are slower on two nodes than on one, suspect locks. `lctl` shows how many locks a client has on Lustre. The third line lets MPI-IO collect
-# the pieces, so that each writing node has its own part of the file (lesson 07):
+# the pieces, so that each writing node has its own part of the file (lesson 07). The last one makes a new file whose stripes are as large as a padded record:
 #
 # ```
 # srun -N 2 -n 2 ior -w -t 47008 -b 47008 -s 5000 -o /scratch/me/file
-# lctl get_param ldlm.namespaces.*.lock_count         # locks that this node holds, for each target
+# lctl get_param ldlm.namespaces.*.lock_count     # this node's locks
 # srun -N 2 -n 2 ior -a MPIIO -c -w -t 47008 -b 47008 -s 5000 -o /scratch/me/file
-# lfs setstripe -c 2 -S 64k /scratch/me/aligned       # a new file whose stripes are as large as a padded record
+# lfs setstripe -c 2 -S 64k /scratch/me/aligned   # as in step 8
 # ```
 #
 # GPFS (IBM Storage Scale) locks ranges of bytes too, which it calls *tokens*: a holder gives away only what the other one needs. BeeGFS has no such locks, and lets writers go ahead. So ask what your file system is before you
