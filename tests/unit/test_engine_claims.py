@@ -17,6 +17,7 @@ KNOWN = {"the same, 24 and 48 writers: behind"}
 """What the docs say the engine doesn't show."""
 
 
+@pytest.mark.timeout(400)  # ten seconds of a processor
 def test_one_command_computes_the_table_of_the_docs():
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks/engine_claims.py"], capture_output=True, text=True
