@@ -142,7 +142,8 @@ class ComparisonData:
     groups : list of Group
         For each run, what it wrote and read.
     badges : list of str
-        How the numbers came about: the model's, then the runs' that differ.
+        How the numbers came about: the model's, then the runs' that differ, with what there is to
+        be noted of an emulation.
     """
 
     what: str
@@ -194,7 +195,8 @@ def comparison_data(
         work, layout = plan_of(run, stripe_size, stripe_count)
         trace = model(work, on, **layout, layers=WHAT[what].layers)
         trace.meta["environment"] = {"filesystem": called}
-        badges += [badge(trace), badge_of(run)]
+        notes = (f"note: {note}" for note in run.environment.get("storage_notes", ()))
+        badges += [badge(trace), badge_of(run), *notes]
         guess = predicted.get(name) if isinstance(predicted, Mapping) else predicted
         groups += _groups(name if len(named) > 1 else "", run, trace, what, _number(guess))
     if not groups:

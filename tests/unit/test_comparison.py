@@ -100,6 +100,11 @@ def test_the_picture_has_a_bar_for_each_and_both_badges(runs):
     assert plot_comparison(comparison_data(runs, what="seconds"), ax=own.subplots()) is own
 
 
+def test_an_emulation_that_was_not_kept_says_so(runs):
+    runs[0].result["environment"]["storage_notes"] = ["the machine itself was the limit"]
+    assert "note: the machine itself was the limit" in pio.compare(runs).get_supxlabel()
+
+
 def test_what_can_not_be_compared_is_one_line(runs):
     with pytest.raises(UsageError, match="choose bandwidth"):
         pio.compare(runs, what="beauty")
