@@ -44,18 +44,23 @@ int64_t place_object(struct world *w, int32_t target)
 
 /* ------------------------------------------------------------------------- parts of a device */
 
-/* Requests of others than our clients: they come by chance, each keeps a part busy for as long. */
-static void disturb(struct world *w, struct part *part, ns until)
+/* How long it is from a moment to when others come next: drawn, so that they come by chance. */
+static ns pause_after(struct world *w, const struct part *part, ns moment)
 {
     const struct machine *m = &w->machine;
     uint64_t seed = mixed((uint64_t)m->seed * 0x100000001b3ull + (uint64_t)(part - part_at(w, 0)));
-    double mean = m->background_time / m->background_load;
+    double drawn = (double)(mixed(seed ^ (uint64_t)moment) >> 11) * 0x1p-53;
+    return 1 + seconds(-log(1 - drawn) * m->background_time / m->background_load);
+}
+
+/* Requests of others than our clients: each keeps a part busy for as long. */
+static void disturb(struct world *w, struct part *part, ns until)
+{
     if (!part->disturbed)
-        part->disturbed = until;
+        part->disturbed = until + pause_after(w, part, until);
     while (part->disturbed <= until) {
-        occupy(&part->free, part->disturbed, seconds(m->background_time));
-        double drawn = (double)(mixed(seed ^ (uint64_t)part->disturbed) >> 11) * 0x1p-53;
-        part->disturbed += 1 + seconds(-log(1 - drawn) * mean);
+        occupy(&part->free, part->disturbed, seconds(w->machine.background_time));
+        part->disturbed += pause_after(w, part, part->disturbed);
     }
 }
 
