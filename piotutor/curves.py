@@ -139,34 +139,40 @@ class Turnable:
         self.workload = _USUAL if workload is None else workload_of(workload)
         self.stripe_size = stripe_size
         self.each = self.workload.tasks_per_node or 1
-        clients = -(-self.workload.num_tasks // self.each)
-        self.values = self._values(clients)
-        self._known: dict[Setting, dict[str, float]] = {}
         if not 1 <= stripe_count <= self.machine.targets:
             raise UsageError(
                 f"stripe_count={stripe_count}: the machine has {self.machine.targets} targets"
             )
         self.start = Setting(
-            clients=clients,
+            clients=-(-self.workload.num_tasks // self.each),
             targets=self.machine.targets,
             stripe_count=stripe_count,
             transfer_size=self.workload.transfer_size,
             file_per_process=self.workload.file_per_process,
         )
+        self.values = self._values()
+        self._known: dict[Setting, dict[str, float]] = {}
 
-    def _values(self, clients: int) -> dict[str, list[int]]:
-        most = max(self.machine.clients, clients, _COUNTS)
+    def _values(self) -> dict[str, list[int]]:
+        most = max(self.machine.clients, self.start.clients, _COUNTS)
         each = 2 * self._request if self.usual else self.workload.bytes_per_rank
         least = max(_LEAST, 2 * most * self.each * each // MOST_TRANSFERS)
         sizes = [1 << n for n in range((least - 1).bit_length(), _LARGEST.bit_length())]
-        targets = self.machine.targets
-        counts = steps(max(targets, _COUNTS), targets)
+        counts = steps(max(self.machine.targets, _COUNTS), self.machine.targets)
         return {
-            "clients": steps(most, clients),
+            "clients": steps(most, self.start.clients),
             "targets": counts,
             "stripe_count": counts,
-            "transfer_size": sorted({*sizes, self.workload.transfer_size}),
+            "transfer_size": sorted({*filter(self._makes_sense, sizes), self.start.transfer_size}),
         }
+
+    def _makes_sense(self, size: int) -> bool:
+        """Say whether the workload can have transfers of that size."""
+        try:
+            self.work(self.start.replace(transfer_size=size))
+        except UsageError:
+            return False
+        return True
 
     @property
     def _request(self) -> int:

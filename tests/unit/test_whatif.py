@@ -71,6 +71,13 @@ def test_no_more_stripes_than_targets(small):
     assert steps(5, 5, 9) == [1, 2, 3, 4, 5]
 
 
+def test_transfers_are_those_that_the_workload_can_have():
+    """Shuffled ones are smaller than their block."""
+    shuffled = Turnable("ior -N 2 -t 64k -b 1m -z -w", "small-lustre")
+    assert max(shuffled.values["transfer_size"]) == 512 << 10
+    assert len(shuffled.curve(shuffled.start, "transfer_size").x) > 3
+
+
 def test_what_limits_is_told():
     """One target, then interfaces of clients; nothing where nothing limits."""
     of = Turnable("ior -N 16 -t 1m -b 16m -w -e", "small-lustre")
