@@ -31,6 +31,8 @@ SLOW = {
     "dirty_limit": 65536,
     "lock_protocol": "extents",
 }
+FIRM = SLOW | {"dirty_limit": 0, "target_overhead": 4e-3, "lock_return_time": 2e-3}
+"""Each lock is back later than the next request is made: ranks take turns on busy cores, too."""
 SIZE, COUNT = 65536, 32
 STRIDED = {"block_size": SIZE, "segment_count": COUNT}
 SEGMENTED = {"block_size": SIZE * COUNT, "segment_count": 1}
@@ -45,6 +47,14 @@ def machine(tmp_path):
     return f"emulated:{path}"
 
 
+@pytest.fixture
+def firm(tmp_path):
+    """Return the spec of one whose locks go to and fro, whoever is late."""
+    path = tmp_path / "firm.json"
+    path.write_text(json.dumps(FIRM))
+    return f"emulated:{path}"
+
+
 def work(api="POSIX", **more):
     return Workload(api=api, num_tasks=2, transfer_size=SIZE, write=True, read=True,
                     verify_read=True, **more)  # fmt: skip
@@ -55,16 +65,16 @@ def callbacks(run):
 
 
 @pytest.mark.parametrize("api", ["POSIX", "MPIIO"])
-def test_callbacks_follow_the_pattern(machine, api):
-    strided = runner.run_sync(work(api, **STRIDED), storage=machine)
-    segmented = runner.run_sync(work(api, **SEGMENTED), storage=machine)
-    own = runner.run_sync(work(api, **SEGMENTED, file_per_process=True), storage=machine)
-    node = runner.run_sync(work(api, **STRIDED), storage=f"{machine},ranks_per_client=2")
+def test_callbacks_follow_the_pattern(firm, api):
+    strided = runner.run_sync(work(api, **STRIDED), storage=firm)
+    segmented = runner.run_sync(work(api, **SEGMENTED), storage=firm)
+    own = runner.run_sync(work(api, **SEGMENTED, file_per_process=True), storage=firm)
+    node = runner.run_sync(work(api, **STRIDED), storage=f"{firm},ranks_per_client=2")
     assert callbacks(strided) > 2 * callbacks(segmented) > 0
     assert callbacks(own) == callbacks(node) == 0
     for run in (strided, segmented, own, node):
         assert run.result["provenance"] == "emulated"
-        assert run.badge.startswith("emulated · slow, ")
+        assert run.badge.startswith("emulated · firm, ")
         assert run.result["verified_bytes"] == 2 * COUNT * SIZE
         for layer in ("posix", "server"):
             assert run.result["layers"][layer]["write"] == MOVED
@@ -144,12 +154,12 @@ def test_a_program_that_knows_of_nothing(machine, tmp_path, place):
 
 
 @pytest.mark.skipif("IOR" not in os.environ, reason="name an IOR of this MPI in IOR")
-def test_ior_unmodified(machine):
+def test_ior_unmodified(firm):
     """Many callbacks where two clients interleave, few in segments, none with a file each."""
     found = []
     for pattern in ("-b 64k -s 32", "-b 2m", "-b 2m -F"):
         words = [os.environ["IOR"], *f"-w -r -W -R -t 64k {pattern} -o".split(), "{place}/data"]
-        run = runner.trace_command_sync(words, storage=machine, ranks=2)
+        run = runner.trace_command_sync(words, storage=firm, ranks=2)
         assert run.result["exit_code"] == 0
         assert run.result["layers"]["server"]["write"] == MOVED
         found.append(callbacks(run))
