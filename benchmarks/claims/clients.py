@@ -72,7 +72,7 @@ def read_again() -> Claim:
     ]
     return Claim(
         "16, 64 and 65 MiB read twice in a row by a client that keeps 64, the oldest first to go",
-        "arithmetic (least recently used)",
+        "arithmetic",
         "asked for: 16, 64, 130 MiB",
         f"{listed(ours)} MiB",
         ours == [16, 64, 130],
