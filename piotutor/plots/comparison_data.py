@@ -244,7 +244,12 @@ def machine_of(run: Any, machine: Machine | str | None) -> tuple[Machine, str]:
             "on what machine is it to be modelled? Give one: piotutor model --machine list"
         )
     name = told.pop("name", "")
-    return Machine(**told), kind_of(name) or "a machine of its own"
+    try:
+        return Machine(**told), kind_of(name) or "a machine of its own"
+    except TypeError:
+        raise UsageError(
+            "the run's machine has parameters that are unknown here: name a machine"
+        ) from None
 
 
 def plan_of(

@@ -111,6 +111,9 @@ def test_what_can_not_be_compared_is_one_line(runs):
     with pytest.raises(UsageError, match="is unknown"):
         pio.compare(runs, "no such machine")
     run = runs[0]
+    run.result["environment"]["machine"]["wheels"] = 4
+    with pytest.raises(UsageError, match="unknown here"):
+        pio.compare(run)
     run.result["environment"].pop("machine")
     with pytest.raises(UsageError, match="on what machine"):
         pio.compare(run)
