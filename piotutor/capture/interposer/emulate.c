@@ -80,6 +80,11 @@ static int is_below(const char *path)
     return !strncmp(path, engine.prefix, bytes) && (path[bytes] == '/' || !path[bytes]);
 }
 
+static int32_t number_of(const struct stat *about, const char *path)
+{
+    return engine.file(engine.world, about->st_dev, about->st_ino, about->st_size, path);
+}
+
 void emulate_opened(int fd, int directory, const char *path, int flags, int64_t start)
 {
     char absolute[PATH_BYTES];
@@ -92,7 +97,7 @@ void emulate_opened(int fd, int directory, const char *path, int flags, int64_t 
         return;
     int error = errno;
     if (!fstat(fd, &about) && S_ISREG(about.st_mode)) {
-        int32_t file = engine.file(engine.world, about.st_dev, about.st_ino, about.st_size, absolute);
+        int32_t file = number_of(&about, absolute);
         emulated[fd] = file + 1;
         if (file >= 0)
             tell(flags & O_CREAT ? OP_CREATE : OP_OPEN, file, start, 0, 0);
@@ -156,7 +161,7 @@ struct named emulate_find(int directory, const char *path)
         found.device = about.st_dev;
         found.inode = about.st_ino;
         found.is_last = about.st_nlink == 1;
-        found.file = 1 + engine.file(engine.world, found.device, found.inode, about.st_size, absolute);
+        found.file = 1 + number_of(&about, absolute);
     }
     errno = error;
     return found;

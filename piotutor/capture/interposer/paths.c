@@ -29,8 +29,8 @@ static int finished(struct call *call, int result, int directory, const char *pa
     return result;
 }
 
-/* Define a wrapper: what it does, its name, parameters, arguments, the file that its record is about
- * and the one whose name it takes away or looks at, the offset of its record, what it is when routed. */
+/* Define a wrapper: what it does, its name, parameters, arguments, the file that its record is
+ * about and the one that may be removed by it, the offset of its record, what it is when routed. */
 #define NAMED(what_op, name, parameters, arguments, directory, path, victim, where, ours, instead) \
     UNDER(int, name, parameters, arguments, ours, instead) \
     EXPORT int name parameters \

@@ -1,6 +1,6 @@
-/* A read that begins where its rank's last one ended makes the window behind it larger by a request,
- * up to a limit; any other one closes it. What lies in the window is asked for in whole requests, as
- * far as the client has locks for it, and not beyond the file's end.
+/* A read that begins where its rank's last one ended makes the window behind it larger by a
+ * request, up to a limit; any other one closes it. What lies in the window is asked for in whole
+ * requests, as far as the client has locks for it, and not beyond the file's end.
  *
  * Source: Lustre, llite/rw.c (ras_update, ras_increase_window, ll_readahead); reads in regular
  * steps, which it recognises, too, aren't modelled. */

@@ -4,7 +4,11 @@
 
 #include "world.h"
 
-enum kind { ARRIVE, STORE, LEAVE, BACK, OVER, DONE, METADATA, WRITTEN, LOCK_ASKED, LOCK_GRANTED, CALLBACK, RELEASE, KINDS };
+/* Up to OVER they are about requests, from LOCK_ASKED on about locks. */
+enum kind {
+    ARRIVE, STORE, LEAVE, BACK, OVER, DONE, METADATA, WRITTEN, LOCK_ASKED, LOCK_GRANTED, CALLBACK,
+    RELEASE, KINDS
+};
 
 void foresee(struct world *w, ns when, enum kind kind, number which);
 ns next_time(struct world *w);            /* NEVER: there is none */

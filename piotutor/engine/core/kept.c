@@ -1,6 +1,6 @@
-/* Ranges of an object's bytes, in a tree for each client, as locks are on the server: those that are
- * there and those that are on their way. What has been kept for longest goes first, in pieces of a
- * request's size at most. */
+/* Ranges of an object's bytes, in a tree for each client, as locks are on the server: those that
+ * are there and those that are on their way. What has been kept for longest goes first, in pieces
+ * of a request's size at most. */
 #include "kept.h"
 
 #include "locks.h"

@@ -6,7 +6,7 @@
 
 int keeps(struct world *w, const struct rpc *wish); /* whether its bytes may be kept */
 
-/* Read what is kept, wait for what is on its way, and ask for the rest. Without a rank, only that. */
+/* Read what is kept, wait for what is on its way, and ask for the rest; without a rank, that only. */
 void read_kept(struct world *w, struct rpc wish);
 void has_come(struct world *w, const struct rpc *rpc);
 void keep_written(struct world *w, const struct rpc *wish);

@@ -26,7 +26,8 @@ static inline int clash(const struct range *a, const struct range *b)
 static int serves(const struct range *range, const struct rpc *wish)
 {
     return (range->state == GRANTED || range->state == CALLED)
-           && range->client == (uint32_t)wish->client && range->object == wish->object && range->start <= wish->offset
+           && range->client == (uint32_t)wish->client && range->object == wish->object
+           && range->start <= wish->offset
            && range->end >= wish->offset + wish->length
            && (range->alone || wish->op == READ);
 }
@@ -110,10 +111,10 @@ void ask_lock(struct world *w, number which)
 {
     const struct rpc *wish = rpc_at(w, which - 1);
     int64_t page = w->machine.lock_page, end = wish->offset + wish->length;
-    struct range range = {.start = wish->offset / page * page, .end = (end + page - 1) / page * page,
-                          .since = w->now, .client = (uint32_t)wish->client,
-                          .alone = wish->op == WRITE, .wish = which,
-                          .object = locked_object(w, wish->object), .state = WAITING};
+    struct range range = {.start = wish->offset / page * page, .since = w->now, .wish = which,
+                          .end = (end + page - 1) / page * page, .alone = wish->op == WRITE,
+                          .client = (uint32_t)wish->client, .state = WAITING,
+                          .object = locked_object(w, wish->object)};
     if (w->machine.lock_protocol == WHOLE_FILE) {
         range.start = 0;
         range.end = ALL;
@@ -231,7 +232,8 @@ void request_arrives(struct world *w, number r)
 {
     struct range *range = range_at(w, r - 1);
     struct object *object = object_at(w, range->object);
-    range->served = occupy(&target_at(w, object->target)->locks, w->now, seconds(w->machine.lock_time));
+    ns *server = &target_at(w, object->target)->locks;
+    range->served = occupy(server, w->now, seconds(w->machine.lock_time));
     tree_add(w, &object->locks, r);
     object->ranges++;
     range_append(w, &object->requests, r);
@@ -279,9 +281,10 @@ static int is_in_use(struct world *w, int32_t client, int32_t object)
 /* Bytes may be kept under their lock only. */
 static void drop_under(struct world *w, const struct range *lock)
 {
-    int is_file = w->machine.lock_protocol == WHOLE_FILE;
-    int64_t start = w->machine.lock_protocol == TOKENS ? larger(lock->start, lock->wanted) : lock->start;
-    for (int32_t i = 0; i < (is_file ? object_at(w, lock->object)->count : 1); i++)
+    int64_t protocol = w->machine.lock_protocol;
+    int64_t start = protocol == TOKENS ? larger(lock->start, lock->wanted) : lock->start;
+    int32_t count = protocol == WHOLE_FILE ? object_at(w, lock->object)->count : 1;
+    for (int32_t i = 0; i < count; i++)
         drop_kept(w, (int32_t)lock->client, lock->object + i, start, lock->end);
 }
 

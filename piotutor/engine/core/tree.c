@@ -98,7 +98,7 @@ void tree_remove(struct world *w, number *root, number old)
     }
 }
 
-/* Where its begin stays and its end doesn't go back, so does its place, and others reach further. */
+/* Where its begin stays and its end doesn't go back, so does its place; others reach further. */
 void tree_change(struct world *w, number *root, number which, int64_t start, int64_t end)
 {
     struct range *range = range_at(w, which - 1);

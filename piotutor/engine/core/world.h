@@ -50,8 +50,8 @@ struct file {
     int32_t maker; /* the name + 1 of the rank that made it */
 };
 
-/* A lock of a client on a range of an object, from its request on; or bytes that it keeps, from when
- * they are on their way. One line of a processor's cache: there are millions of them. */
+/* A lock of a client on a range of an object, from its request on; or bytes that it keeps, from
+ * when they are on their way. One line of a processor's cache: there are millions of them. */
 enum state { GONE, WAITING, GRANTED, CALLED, GOING, COMING, KEPT };
 
 struct range {

@@ -21,8 +21,11 @@ static int streams(const char *path)
         if (fwrite(data, SIZE, 1, file) != 1)
             return 1;
     for (int i = 0; i < SIZE / 64 / 2; i++)
-        fputs("sixty-three letters, none of which matters, as long as they are", file), fputs("\n", file);
-    if (fflush(file) || fflush_unlocked(file) || fseek(file, 0, SEEK_SET) || fwrite("b", 1, 1, file) != 1 || fclose(file))
+        if (fputs("sixty-three letters, none of which matters, as long as they are", file) < 0
+            || fputs("\n", file) < 0)
+            return 2;
+    if (fflush(file) || fflush_unlocked(file) || fseek(file, 0, SEEK_SET)
+        || fwrite("b", 1, 1, file) != 1 || fclose(file))
         return 2;
     file = fopen(path, "a");
     if (fwrite(data, SIZE / 2, 1, file) != 1 || fclose(file))
