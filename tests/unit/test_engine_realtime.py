@@ -237,10 +237,12 @@ def everyday(tmp_path_factory):
 NAMES = MACHINE.replace(open_time=1e-3, create_time=2e-3, stat_time=4e-3, remove_time=8e-3)
 
 
-def daily(site, everyday, what, machine=MACHINE):
+def daily(site, everyday, what, machine=MACHINE, given=b""):
     """Run `everyday`; return the site, what writes and reads reached the servers, and times."""
     one = site(machine=machine, stripe_count=1)
     one.program = everyday
+    if given:
+        (one.place / "a").write_bytes(given)
     code = one.start(0, what, one.place / "a", one.place / "b").wait(60)
     if code == 77:
         pytest.skip("no inode is used again in this file system")
@@ -260,6 +262,15 @@ def test_streams_wait_for_what_libc_moves(site, everyday):
     assert sum(rest) == piece // 2 and len(rest) < 100  # not word by word
     assert written[-2:] == [(0, 1), (3 * piece + piece // 2, piece // 2)]
     assert sum(size for _, size in read) == 4 * piece
+
+
+def test_a_file_that_is_there_is_read_ahead_to_its_end(site, everyday):
+    """Read in pieces of 4 KiB: after the second, whole requests, and nothing twice."""
+    piece = 1 << 16
+    machine = MACHINE.replace(rpc_size=piece, cache_size=16 * piece, read_ahead=4 * piece)
+    _, _, read, _ = daily(site, everyday, "reads", machine, bytes(9 * piece + 5000))
+    whole = [(i * piece, piece) for i in range(1, 9)]
+    assert read == [(0, 4096), (4096, 4096), (8192, piece - 8192), *whole, (9 * piece, 5000)]
 
 
 def test_copies_read_the_one_and_write_the_other(site, everyday):

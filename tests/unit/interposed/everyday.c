@@ -91,11 +91,22 @@ static int anew(const char *path)
     return 77; /* this file system never does */
 }
 
+static int reads(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t got;
+    while ((got = read(fd, data, 4096)) > 0)
+        ;
+    return got || close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argv[1], *path = argv[2], *other = argc > 3 ? argv[3] : NULL;
     if (!strcmp(what, "streams"))
         return streams(path);
+    if (!strcmp(what, "reads"))
+        return reads(path);
     if (!strcmp(what, "copies"))
         return copies(path, other);
     return !strcmp(what, "names") ? names(path, other) : anew(path);
