@@ -186,8 +186,8 @@ lesson.sweep("known").picture(demand=0.004, slowest=0.0005)
 
 # %% [markdown]
 # Of your own disk we know neither D nor Dmax. Its picture above takes D from the reads with N = 1, and Dmax from the best X that was seen. The knee that comes out of this is inconclusive here: where cores are
-# few, it is they who limit, and not the disk, and other programs use them, too. On the machine of this lesson, two cores, it lay between 5 and 17 in 28 runs. The law doesn't care: at the depth of 64 it was off
-# by less than 3 percent in each of them.
+# few, it is they who limit, and not the disk, and other programs use them, too. On the machine of this lesson, two cores, it lay between 2.5 and 11 in 28 runs. The law is steadier: at the depth of 64
+# it was off by less than 2 percent in 24 of them, while other programs kept both cores busy.
 #
 # ## 7. Try
 #
@@ -338,8 +338,8 @@ shutil.which("lctl") or "no Lustre client on this machine"
 # ## Sources
 #
 # - Little 1961 (the law); Denning and Buzen 1978, Lazowska and others 1984 (the two bounds). All recalled here, not read again; the tests hold the emulated device to them.
-# - 14,000 and 70,000 reads a second: measured on a virtual machine with two cores, ext4, O_DIRECT, 64 MiB. Knees between 5 and 17: 28 runs of this lesson's sweep there, while other programs kept both cores busy. In the same
-#   28 rounds the knee of the known device lay between 8.1 and 10.5, and that of the far one between 16.2 and 18.4.
+# - 14,000 and 70,000 reads a second: measured on a virtual machine with two cores, ext4, O_DIRECT, 64 MiB. Knees between 2.5 and 11: 28 runs of this lesson's sweep there, while other programs kept both cores
+#   busy. In the same 28 rounds the knee of the known device lay between 7.8 and 8.2, that of the far one between 16.1 and 16.9, and once at 21.
 # - Lustre's 8 requests in flight: the Lustre manual, recalled. 5 ms is a round figure for the arithmetic.
 #
 # Next: [03, The hardware](03_hardware.ipynb) · [All lessons](README.ipynb)
