@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from piotutor.engine.library import engine, library
+from piotutor.engine.library import library
 from piotutor.engine.machine import Machine
-from piotutor.engine.world import Numbers, Size
+from piotutor.engine.world import Numbers, Size, fitting_engine
 from piotutor.errors import PiotutorError
 from piotutor.trace.record import RECORD
 
@@ -126,7 +126,7 @@ class SharedWorld:
     ) -> None:
         if why := why_not():
             raise PiotutorError(why)
-        self._engine = found = engine()
+        self._engine = found = fitting_engine()
         found.engine_shared_bytes.restype = ctypes.c_int64
         found.engine_collect.restype = ctypes.c_int64
         found.engine_known.restype = ctypes.POINTER(_Known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,25 @@ class Numbers(ctypes.Structure):
     """The parameters of a machine, as C has them."""
 
     _fields_ = tuple((name, _KINDS[type(each)]) for name, each in Machine().numbers().items())
+
+
+@cache
+def fitting_engine() -> ctypes.CDLL:
+    """Return the engine, if it was built with the parameters that are known here.
+
+    Raises
+    ------
+    PiotutorError
+        It was not built, or is of another version: it would take one number for another.
+    """
+    found = engine()
+    found.engine_parameters.restype = ctypes.c_char_p
+    if found.engine_parameters().decode().split() != [field[0] for field in Numbers._fields_]:
+        raise PiotutorError(
+            "the engine was built by another version of piotutor: install it again "
+            "(sh setup.sh install)"
+        )
+    return found
 
 
 class Size(ctypes.Structure):
@@ -89,7 +109,7 @@ class World:
         records: int = 0,
         directories: Sequence[int] = (),
     ) -> None:
-        self._engine = found = engine()
+        self._engine = found = fitting_engine()
         self.ranks = len(clients)
         self._machine, self._files = machine, len(files)
         objects = sum(len(targets) for _, targets in files)

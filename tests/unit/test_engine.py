@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piotutor import layout, metrics
-from piotutor.engine import Machine, model
+from piotutor.engine import Machine, model, world
 from piotutor.engine.library import library
 from piotutor.engine.world import OPERATION, WAIT, World
-from piotutor.errors import UsageError
+from piotutor.errors import PiotutorError, UsageError
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
 
@@ -43,6 +44,15 @@ def test_parameters_are_the_same_in_c_and_python():
     text = library().engine_parameters
     text.restype = ctypes.c_char_p
     assert text().decode().split() == list(Machine().numbers())
+
+
+def test_an_engine_of_another_version_is_not_used(monkeypatch):
+    older = SimpleNamespace(engine_parameters=lambda: b"clients targets")
+    monkeypatch.setattr(world, "engine", lambda: older)
+    world.fitting_engine.cache_clear()
+    with pytest.raises(PiotutorError, match="built by another version"):
+        world.fitting_engine()
+    world.fitting_engine.cache_clear()
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
