@@ -222,6 +222,7 @@ do_test() {
     slurm || say "no Slurm here: its tests will be skipped (Debian: slurmctld slurmd slurm-client)"
     worst=0
     do_lint || worst=1
+    [ $# != 0 ] || set -- -n 2 --dist loadgroup # tests/conftest.py has the two groups
     "$V/bin/python" -m pytest "$@" || worst=$?
     return "$worst"
 }

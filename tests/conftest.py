@@ -24,6 +24,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _KEPT = ("PIOTUTOR_MPIEXEC", "PIOTUTOR_TEST")
+PAGES = ("notebooks", "browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Make two groups for two workers: what needs pages, one after the other, and all the rest.
+
+    Both wait more than they compute; and a browser's event loop is then in a process of its own.
+    """
+    for item in items:
+        group = "pages" if item.path.parent.name in PAGES else "others"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
