@@ -11,8 +11,8 @@
 #
 # **Lesson 05 · Striping · 45 minutes**
 #
-# On ARCHER, a supercomputer in Edinburgh, 128 clients wrote one shared file at 683 MiB/s while it lay on one disk server, and at 8,360 when it lay on four. Then it was laid over all there were, and
-# it was slower again: 5,811.
+# On ARCHER, a supercomputer in Edinburgh, 128 clients wrote one shared file at 683 MiB/s while it lay on one disk server. Then it was laid over all 48, and the same writes went at 4,186 to 11,625, from
+# run to run. The program hadn't been touched, only where its bytes went.
 #
 # **What you will do.** You lay one file over four real storage servers, and let the servers count what each of them gets. You foretell it with a rule of one line. Then one
 # server becomes slow, and you say beforehand how long everybody waits. At last you find, in a published table, when one file is better and when many are.
@@ -417,8 +417,8 @@ probe(".").detail
 # ## Sources
 #
 # - The rule: the Lustre manual, "Managing File Layout (Striping) and Free Space", recalled here, and Ceph's documentation, "File striping". The tests hold it against the map that Ceph itself gives.
-# - ARCHER: ARCHER-CSE/parallel-io, CSV files of benchio (the table) and IOR (683, 8,360 and 5,811 MiB/s with 128 clients and one shared file, at stripe counts 1, 4 and all). Read there. Why it turns
-#   round isn't in these files: that is our reading.
+# - ARCHER: ARCHER-CSE/parallel-io, CSV files of benchio (the table) and IOR (128 clients, one shared file: 683 MiB/s at stripe count 1, seven runs of 4,186 to 11,625 at all). Read there. Why it turns
+#   round isn't in these files: that is our reading. They also have 8,360 at stripe count 4, more than four servers could write (2,560 in theory): the clients' memory, as lesson 01 tells. With more to write it was 1,351.
 # - Default stripe counts: documentation of Lustre sites; yours may differ. `lfs getstripe -d` tells.
 # - Bytes of each server: its own counters (`perf dump`). Times: ranks' calls, with each OSD's traffic limited by the kernel (`tc`).
 #
