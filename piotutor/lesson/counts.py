@@ -96,20 +96,10 @@ def _foretold(workload: Workload) -> int | None:
         return None
 
 
-@dataclass(frozen=True)
-class CountsTable:
+class CountsTable(table.Table):
     """Counts of several runs under their names; in a notebook it shows itself."""
 
-    found: dict[str, Counts]
-
-    def __repr__(self) -> str:
-        return table.text(_HEAD, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_HEAD, self._rows())
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *found.row) for name, found in self.found.items()]
+    head = _HEAD
 
 
 def _cell(name: str, value: int | None) -> str:

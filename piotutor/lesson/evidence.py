@@ -75,20 +75,10 @@ def evidence(trace: Trace) -> Evidence:
     )
 
 
-@dataclass(frozen=True)
-class EvidenceTable:
+class EvidenceTable(table.Table):
     """Evidence of several runs under their names; in a notebook it shows itself."""
 
-    found: dict[str, Evidence]
-
-    def __repr__(self) -> str:
-        return table.text(_HEAD, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_HEAD, self._rows())
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *facts.row) for name, facts in self.found.items()]
+    head = _HEAD
 
 
 def _cell(name: str, value: int | None) -> str:

@@ -156,20 +156,10 @@ def foretold(
     return int(trace.meta["engine"]["callbacks"])
 
 
-@dataclass(frozen=True)
-class LocksTable:
+class LocksTable(table.Table):
     """What was shared in several runs, under their names; in a notebook it shows itself."""
 
-    found: dict[str, Sharing]
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *one.row) for name, one in self.found.items()]
-
-    def __repr__(self) -> str:
-        return table.text(_HEAD, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_HEAD, self._rows())
+    head = _HEAD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,17 +204,7 @@ def permissions(run: Any) -> Permissions:
     )
 
 
-@dataclass(frozen=True)
-class PermissionsTable:
+class PermissionsTable(table.Table):
     """What became of the writes of several runs; in a notebook it shows itself."""
 
-    found: dict[str, Permissions]
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *one.row) for name, one in self.found.items()]
-
-    def __repr__(self) -> str:
-        return table.text(_FILES, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_FILES, self._rows())
+    head = _FILES

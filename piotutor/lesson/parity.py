@@ -83,17 +83,7 @@ def coded(run: Any) -> Coded:
     )
 
 
-@dataclass(frozen=True)
-class CodedTable:
+class CodedTable(table.Table):
     """What became of the writes of several runs, by their names; in a notebook it shows itself."""
 
-    found: dict[str, Coded]
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *one.row) for name, one in self.found.items()]
-
-    def __repr__(self) -> str:
-        return table.text(_HEAD, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_HEAD, self._rows())
+    head = _HEAD

@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import ClassVar, Protocol
+
+
+class Row(Protocol):
+    """What has a row in a table."""
+
+    @property
+    def row(self) -> Sequence[str]:
+        """Its cells."""
+
+
+class Table:
+    """What was found in several runs, a row each, under their names; it shows itself.
+
+    Parameters
+    ----------
+    found : mapping
+        Name to what has a `Row`.
+    """
+
+    head: ClassVar[tuple[str, ...]]
+
+    def __init__(self, found: Mapping[str, Row]) -> None:
+        self.found = found
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [(name, *one.row) for name, one in self.found.items()]
+
+    def __repr__(self) -> str:
+        return text(self.head, self._rows())
+
+    def _repr_html_(self) -> str:
+        return html(self.head, self._rows())
 
 
 def text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
