@@ -222,7 +222,7 @@ do_test() {
     slurm || say "no Slurm here: its tests will be skipped (Debian: slurmctld slurmd slurm-client)"
     worst=0
     do_lint || worst=1
-    [ $# != 0 ] || set -- -n 2 --dist loadgroup # tests/conftest.py has the two groups
+    [ $# != 0 ] || set -- -n 2 # tests/conftest.py says what runs beside what
     "$V/bin/python" -m pytest "$@" || worst=$?
     return "$worst"
 }

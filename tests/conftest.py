@@ -24,18 +24,23 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _KEPT = ("PIOTUTOR_MPIEXEC", "PIOTUTOR_TEST")
-PAGES = ("notebooks", "browser")
+PAGES = ("tests/notebooks", "tests/browser")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Make two groups for two workers: what needs pages, one after the other, and all the rest.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give one worker what needs pages, and another one all the rest, each in its order.
 
-    Both wait more than they compute; and a browser's event loop is then in a process of its own.
+    Both wait more than they compute; a browser's event loop is then in a process of its own, and
+    there is one Slurm at a time, whose job numbers are names in the machine's shared memory.
     """
-    for item in items:
-        group = "pages" if item.path.parent.name in PAGES else "others"
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Halves(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "pages" if nodeid.startswith(PAGES) else "others"
+
+    return Halves(config, log)
 
 
 @pytest.fixture(scope="session")

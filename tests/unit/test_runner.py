@@ -115,15 +115,15 @@ def test_follow_while_it_runs(eventually):
     job = runner.start(SMALL, **OPTIONS)
     records = 0
     seen = []
-    while job.state in ("waiting", "running") and job._process.poll() is None:
-        seen.append(job.state)
+    while (state := job.state) in ("waiting", "running") and job._process.poll() is None:
+        seen.append(state)
         records += len(job.deep_follower.poll())
         time.sleep(0.005)
     run = job.wait_sync()
     records += len(job.deep_follower.poll(everything=True))
     assert records == len(run.trace)
     assert job.state == "done"
-    assert set(seen) <= {"waiting", "running"}
+    assert seen == sorted(seen, key=("waiting", "running").index)
 
 
 class Printer(Local):
