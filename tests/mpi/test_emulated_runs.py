@@ -153,6 +153,31 @@ def test_a_program_that_knows_of_nothing(machine, tmp_path, place):
     assert (posix["end"] - posix["start"] >= least).all()
 
 
+def test_callbacks_of_a_program_in_c_are_those_foretold(firm, tmp_path):
+    """Many where two clients interleave, few in halves, none with a file or an object each."""
+    program, found, foretold = build("pair", tmp_path), [], []
+    for pattern, line, objects in (
+        ("turns", f"-b 64k -s {COUNT}", 1),
+        ("halves", f"-b {COUNT * SIZE}", 1),
+        ("apart", f"-b {COUNT * SIZE} -F", 1),
+        ("turns", f"-b 64k -s {COUNT}", 2),
+    ):
+        place = tmp_path / f"{pattern}-{objects}"
+        place.mkdir()
+        words = [str(program), "{place}/data", str(place), str(SIZE), str(COUNT), pattern]
+        layout = f"stripe_size={SIZE},stripe_count={objects}"
+        run = runner.trace_command_sync(words, storage=f"{firm},{layout}", ranks=2)
+        assert run.result["exit_code"] == 0
+        assert run.result["layers"]["server"]["write"] == MOVED
+        found.append(callbacks(run))
+        modelled = model_run(f"-N 2 -w -t 64k {line}", firm.removeprefix("emulated:"),
+                             stripe_size=SIZE, stripe_count=objects)  # fmt: skip
+        foretold.append(modelled.environment["model"]["callbacks"])
+    for many, few, *none in (found, foretold):
+        assert many > 2 * few > 0
+        assert none == [0, 0]
+
+
 @pytest.mark.skipif("IOR" not in os.environ, reason="name an IOR of this MPI in IOR")
 def test_ior_unmodified(firm):
     """Many callbacks where two clients interleave, few in segments, none with a file each."""
