@@ -24,7 +24,9 @@ OPERATION = np.dtype(
         ("phase", "<u2"),
     ]
 )
-"""What a rank is to do; ``op`` of `piotutor.trace.Op`, or `WAIT`."""
+"""What a rank is to do; ``op`` of `piotutor.trace.Op`, `PAUSE` or `WAIT`."""
+PAUSE = 254
+"""An operation that is over ``offset`` ns after it began."""
 WAIT = 255
 """An operation that is over when ``offset`` ns have passed since the beginning."""
 _ROOM = 1 << 24

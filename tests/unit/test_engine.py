@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from piotutor import layout, metrics
 from piotutor.engine import Machine, model, world
 from piotutor.engine.library import library
-from piotutor.engine.world import OPERATION, WAIT, World
+from piotutor.engine.world import OPERATION, PAUSE, WAIT, World
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.trace import Layer, Op
 from piotutor.workload import Workload
@@ -53,6 +53,16 @@ def test_an_engine_of_another_version_is_not_used(monkeypatch):
     with pytest.raises(PiotutorError, match="built by another version"):
         world.fitting_engine()
     world.fitting_engine.cache_clear()
+
+
+def test_a_pause_is_as_long_as_asked_and_no_record():
+    todo = np.zeros(4, OPERATION)
+    todo["op"], todo["length"] = [Op.WRITE, PAUSE, Op.WRITE, PAUSE], [4096, 0, 4096, 0]
+    todo["offset"][1::2] = 7_000_000
+    found = run(Machine(target_overhead=MS), todo, layers=[Layer.APP])
+    assert found.records["start"].tolist() == [0, 8_000_000]
+    assert found.records["end"].tolist() == [1_000_000, 9_000_000]
+    assert found.now == 16_000_000
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])

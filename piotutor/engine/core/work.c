@@ -50,7 +50,7 @@ static void tell_operation(struct world *w, int32_t which)
 
 void operation_is_over(struct world *w, int32_t rank)
 {
-    if (rank_at(w, rank)->doing.op != WAIT)
+    if (rank_at(w, rank)->doing.op < PAUSE)
         tell_operation(w, rank);
     rank_append(w, &w->ready, (number)rank + 1);
 }
@@ -190,6 +190,11 @@ static void wait_until(struct world *w, int32_t rank, struct operation what)
     rank_at(w, rank)->busy = what.offset;
 }
 
+static void pause_for(struct world *w, int32_t rank, struct operation what)
+{
+    rank_at(w, rank)->busy = w->now + what.offset;
+}
+
 static void nothing(struct world *w, int32_t rank, struct operation what)
 {
     (void)w, (void)rank, (void)what;
@@ -200,7 +205,8 @@ void begin(struct world *w, int32_t which, struct operation what)
     static void (*const act[256])(struct world *, int32_t, struct operation) = {
         [OPEN] = ask_metadata, [CREATE] = ask_metadata, [STAT] = ask_metadata,
         [REMOVE] = ask_metadata, [TRUNCATE] = ask_metadata, [READ] = transfer,
-        [WRITE] = transfer, [SYNC] = sync, [CLOSE] = sync, [BARRIER] = barrier, [WAIT] = wait_until};
+        [WRITE] = transfer, [SYNC] = sync, [CLOSE] = sync, [BARRIER] = barrier,
+        [PAUSE] = pause_for, [WAIT] = wait_until};
     struct rank *rank = rank_at(w, which);
     rank->doing = what;
     rank->began = w->now;

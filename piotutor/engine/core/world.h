@@ -27,10 +27,11 @@ struct machine {
 #undef NUMBER
 };
 
-/* piotutor/trace/record.py has the same; WAIT is ours: until `offset` ns after the beginning. */
+/* piotutor/trace/record.py has the same; ours are PAUSE, for `offset` ns, and WAIT, until `offset`
+ * ns after the beginning. */
 enum op {
     OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, TRUNCATE = 8, LOCK, UNLOCK, STAT, BARRIER,
-    CREATE = 14, WAIT = 255
+    CREATE = 14, PAUSE = 254, WAIT = 255
 };
 enum layer { APP = 1, SERVER = 6, DEVICE };
 
