@@ -96,7 +96,7 @@ def _foretold(workload: Workload) -> int | None:
         return None
 
 
-class CountsTable(table.Table):
+class CountsTable(table.Named):
     """Counts of several runs under their names; in a notebook it shows itself."""
 
     head = _HEAD

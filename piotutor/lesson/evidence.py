@@ -75,7 +75,7 @@ def evidence(trace: Trace) -> Evidence:
     )
 
 
-class EvidenceTable(table.Table):
+class EvidenceTable(table.Named):
     """Evidence of several runs under their names; in a notebook it shows itself."""
 
     head = _HEAD

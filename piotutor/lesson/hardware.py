@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ class Missing:
         return f"It can't be shown here: {self.why}"
 
 
-@dataclass(frozen=True)
-class Counted:
+@dataclass(frozen=True, repr=False)
+class Counted(table.Shown):
     """What flash did in a while; in a notebook it shows itself.
 
     Attributes
@@ -49,36 +49,17 @@ class Counted:
     moved: int
     erased: int
 
-    def _rows(self) -> list[tuple[str, str]]:
-        return [
+    def _lines(self) -> Iterable[tuple[str, str]]:
+        return (
+            _COUNTED,
             ("pages written by the user", f"{self.written:,}"),
             ("live pages moved by the collection", f"{self.moved:,}"),
             (f"blocks erased, of {PAGES} pages each", f"{self.erased:,}"),
-        ]
-
-    def __repr__(self) -> str:
-        return table.text(_COUNTED, self._rows())
-
-    def _repr_html_(self) -> str:
-        return table.html(_COUNTED, self._rows())
+        )
 
 
 ELSEWHERE = Counted(written=806_596, moved=1_101_009, erased=7_451)
 """What the engine counts, the same on each machine: for those where it isn't built."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under headings; in a notebook it shows itself."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __repr__(self) -> str:
-        return table.text(self.head, self.rows)
-
-    def _repr_html_(self) -> str:
-        return table.html(self.head, self.rows)
 
 
 class Hardware:
@@ -179,7 +160,7 @@ class Hardware:
         after = flash.written, flash.moved, flash.erased
         return Counted(*(now - was for now, was in zip(after, before, strict=True)))
 
-    def times(self, *names: str) -> Table:
+    def times(self, *names: str) -> table.Rows:
         """Return a table of how long runs' calls took, and would take on disks with an arm."""
         traces = {name: self._find(name).trace for name in names}
         modelled = [_modelled(traces, disk) for disk in _DISKS_OF]
@@ -189,14 +170,14 @@ class Hardware:
             took = format_seconds(float((calls["end"] - calls["start"]).sum()) / 1e9)
             size = format_size(int(calls["length"].sum()))
             rows.append((name, f"{len(calls):,}", size, took, *(one[name] for one in modelled)))
-        return Table(_TIMES, tuple(rows))
+        return table.Rows(_TIMES, tuple(rows))
 
     def written(self, *names: str) -> CodedTable:
         """Return a table of what the servers of a coded pool wrote in runs, and why."""
         return CodedTable({name: coded(self._find(name)) for name in names})
 
     @property
-    def here(self) -> Table | Missing:
+    def here(self) -> table.Rows | Missing:
         """What the disks of this machine say of themselves."""
         return disks()
 
@@ -221,7 +202,7 @@ def _modelled(traces: Mapping[str, Any], disk: str) -> dict[str, str]:
     return {name: format_seconds(data.total(name)) for name in traces}
 
 
-def disks(root: Path = Path("/sys/block")) -> Table | Missing:
+def disks(root: Path = Path("/sys/block")) -> table.Rows | Missing:
     """Return what block devices say of themselves: an arm or not, and the sizes they like.
 
     Parameters
@@ -237,4 +218,4 @@ def disks(root: Path = Path("/sys/block")) -> Table | Missing:
             arm, least, best = facts
             told = format_size(best) if best else "it doesn't say"
             rows.append((name, "yes" if arm else "no", format_size(least), told))
-    return Table(_DISKS, tuple(rows)) if rows else Missing("no disk is to be seen from here")
+    return table.Rows(_DISKS, tuple(rows)) if rows else Missing("no disk is to be seen from here")

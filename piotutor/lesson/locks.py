@@ -156,7 +156,7 @@ def foretold(
     return int(trace.meta["engine"]["callbacks"])
 
 
-class LocksTable(table.Table):
+class LocksTable(table.Named):
     """What was shared in several runs, under their names; in a notebook it shows itself."""
 
     head = _HEAD
@@ -204,7 +204,7 @@ def permissions(run: Any) -> Permissions:
     )
 
 
-class PermissionsTable(table.Table):
+class PermissionsTable(table.Named):
     """What became of the writes of several runs; in a notebook it shows itself."""
 
     head = _FILES

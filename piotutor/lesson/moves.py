@@ -133,8 +133,8 @@ def of_data(found: dict[str, Moves]) -> Moves:
     return sum((one for name, one in found.items() if name != METADATA), Moves())
 
 
-@dataclass(frozen=True)
-class MovesTable:
+@dataclass(frozen=True, repr=False)
+class MovesTable(table.Shown):
     """Moves under their names; in a notebook it shows itself.
 
     Attributes
@@ -148,15 +148,7 @@ class MovesTable:
     what: str
     found: dict[str, Moves]
 
-    def __repr__(self) -> str:
-        head, *rows = self._rows()
-        return table.text(head, rows)
-
-    def _repr_html_(self) -> str:
-        head, *rows = self._rows()
-        return table.html(head, rows)
-
-    def _rows(self) -> Iterator[tuple[str, ...]]:
+    def _lines(self) -> Iterator[tuple[str, ...]]:
         """Yield headings and rows, without columns in which there is nothing."""
         rows = [(self.what, *_HEADINGS), *((n.lstrip("/"), *m.row) for n, m in self.found.items())]
         kept = [n for n in range(len(rows[0])) if any(row[n] not in ("0", "") for row in rows[1:])]

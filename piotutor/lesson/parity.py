@@ -83,7 +83,7 @@ def coded(run: Any) -> Coded:
     )
 
 
-class CodedTable(table.Table):
+class CodedTable(table.Named):
     """What became of the writes of several runs, by their names; in a notebook it shows itself."""
 
     head = _HEAD

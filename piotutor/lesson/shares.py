@@ -115,21 +115,13 @@ def _size(size: int) -> str:
     return format_size(size) if size else "0"
 
 
-@dataclass(frozen=True)
-class SharesTable:
+@dataclass(frozen=True, repr=False)
+class SharesTable(table.Shown):
     """Shares of several runs under their names; in a notebook it shows itself."""
 
     found: dict[str, Shares | None]
 
-    def __repr__(self) -> str:
-        head, *rows = self._rows()
-        return table.text(head, rows)
-
-    def _repr_html_(self) -> str:
-        head, *rows = self._rows()
-        return table.html(head, rows)
-
-    def _rows(self) -> Iterator[tuple[str, ...]]:
+    def _lines(self) -> Iterator[tuple[str, ...]]:
         known = [one for one in self.found.values() if one is not None]
         names = list(dict.fromkeys(name for one in known for name in one.names))
         yield ("run", *names, "the rule says", "slowest server needs", "the write took")

@@ -48,8 +48,8 @@ def knee(run: Any) -> float | None:
     return None if limits is None else limits.knee
 
 
-@dataclass(frozen=True)
-class Sweeps:
+@dataclass(frozen=True, repr=False)
+class Sweeps(table.Shown):
     """Sweeps of several runs under their names; in a notebook they show themselves as a table."""
 
     traces: Mapping[str, Trace]
@@ -83,13 +83,8 @@ class Sweeps:
 
         return plot_queue(next(iter(self.traces.values())), limits=Closed(demand, slowest))
 
-    def __repr__(self) -> str:
-        return table.text(_HEAD, list(self._rows()))
-
-    def _repr_html_(self) -> str:
-        return table.html(_HEAD, self._rows())
-
-    def _rows(self) -> Iterator[tuple[str, ...]]:
+    def _lines(self) -> Iterator[tuple[str, ...]]:
+        yield _HEAD
         for name, trace in self.traces.items():
             for one in sorted(depths(trace), key=lambda one: one.asked):
                 yield (

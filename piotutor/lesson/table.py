@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import ClassVar, Protocol
 
@@ -15,28 +16,47 @@ class Row(Protocol):
         """Its cells."""
 
 
-class Table:
-    """What was found in several runs, a row each, under their names; it shows itself.
+class Shown:
+    """What shows itself as a table: a subclass says its lines, the headings first."""
 
-    Parameters
+    def _lines(self) -> Iterable[Sequence[str]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        head, *rows = self._lines()
+        return text(head, rows)
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._lines()
+        return html(head, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class Rows(Shown):
+    """Rows under headings."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _lines(self) -> Iterable[Sequence[str]]:
+        return (self.head, *self.rows)
+
+
+@dataclass(frozen=True, repr=False)
+class Named(Shown):
+    """What was found in several runs, a row each, under their names; a subclass has the headings.
+
+    Attributes
     ----------
     found : mapping
         Name to what has a `Row`.
     """
 
     head: ClassVar[tuple[str, ...]]
+    found: Mapping[str, Row]
 
-    def __init__(self, found: Mapping[str, Row]) -> None:
-        self.found = found
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(name, *one.row) for name, one in self.found.items()]
-
-    def __repr__(self) -> str:
-        return text(self.head, self._rows())
-
-    def _repr_html_(self) -> str:
-        return html(self.head, self._rows())
+    def _lines(self) -> Iterable[Sequence[str]]:
+        return (self.head, *((name, *one.row) for name, one in self.found.items()))
 
 
 def text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
