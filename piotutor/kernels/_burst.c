@@ -58,6 +58,17 @@ static void wait_for_all(turns *t)
         nanosleep(&soon, NULL);
 }
 
+/* Publish the record of a system call that moved all it was asked for; any other has its result. */
+static inline int is_whole(const work *w, record *r, ssize_t got)
+{
+    if (got != w->size) {
+        r->result = got < 0 ? -errno : got;
+        return 0;
+    }
+    __atomic_store_n(&r->tail, w->tail, __ATOMIC_RELEASE);
+    return 1;
+}
+
 /* They return how many transfers were whole. The next one, if any, has its times and, as its
  * result, the bytes that were moved or a negated error number; it isn't published. */
 
@@ -70,11 +81,8 @@ int64_t piotutor_posix(const work *w, int fd, int writes)
         ssize_t got = writes ? pwrite(fd, buffer, w->size, w->offsets[k])
                              : pread(fd, buffer, w->size, w->offsets[k]);
         times(r, start);
-        if (got != w->size) {
-            r->result = got < 0 ? -errno : got;
+        if (!is_whole(w, r, got))
             return k;
-        }
-        __atomic_store_n(&r->tail, w->tail, __ATOMIC_RELEASE);
     }
     return w->count;
 }
@@ -89,11 +97,8 @@ int64_t piotutor_posix_turns(const work *w, int fd, turns *t, int32_t thread)
         int64_t start = now();
         ssize_t got = pread(fd, buffer_of(w, 0), w->size, w->offsets[k]);
         times(r, start);
-        if (got != w->size) {
-            r->result = got < 0 ? -errno : got;
+        if (!is_whole(w, r, got))
             return k;
-        }
-        __atomic_store_n(&r->tail, w->tail, __ATOMIC_RELEASE);
     }
     return w->count;
 }
