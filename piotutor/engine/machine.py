@@ -29,6 +29,8 @@ class Machine:
     ----------
     clients
         Nodes that ranks run on.
+    think_time
+        Seconds that a rank takes between two calls, in virtual time; real ranks take their own.
     targets
         What stores objects: OSTs, OSDs, disks.
     targets_per_server
@@ -107,6 +109,7 @@ class Machine:
     """
 
     clients: int = 1
+    think_time: float = 0.0
     targets: int = 1
     targets_per_server: int = 1
     client_bandwidth: float = 0.0

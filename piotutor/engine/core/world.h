@@ -97,6 +97,7 @@ struct rank {
     int32_t client;
     int32_t name;    /* by which records call it */
     int32_t pending; /* parts of what it does that aren't over */
+    int32_t thinks;  /* before its next operation, in virtual time */
     number next;     /* in the list of those that are ready, or at the barrier */
     struct stream stream;
 };
