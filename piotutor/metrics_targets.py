@@ -366,8 +366,9 @@ def slowest(work: TargetWork) -> Slow | None:
     """Find the target at which operations take much longer; None where none stands out.
 
     They must take `SLOWER` times as long as at any other, and the difference must add up to a
-    share, `EXCESS`, of the time in which targets worked. So a slow target shows even where ranks
-    wait for each transfer, and all targets are done at the same time.
+    share, `EXCESS`, of the time in which targets worked, and to more than two looks at the counters
+    can lie apart: in a shorter run it may be a single hiccup. So a slow target shows even where
+    ranks wait for each transfer, and all targets are done at the same time.
     """
     totals = work.totals()
     rows = np.flatnonzero((totals.operations >= _FEW) & (totals.took >= 0) & totals.working)
@@ -378,7 +379,7 @@ def slowest(work: TargetWork) -> Slow | None:
     row, seconds, others = int(rows[order[-1]]), float(mean[order[-1]]), float(mean[order[-2]])
     span = (int(totals.last[rows].max()) - int(totals.first[rows].min())) / 1e9
     excess = (seconds - others) * int(totals.operations[row])
-    slow = seconds >= SLOWER * others and excess > EXCESS * span
+    slow = seconds >= SLOWER * others and excess > max(EXCESS * span, work.look / 1e9)
     return Slow(row, seconds, others) if slow else None
 
 

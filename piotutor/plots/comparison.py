@@ -31,10 +31,10 @@ _WORDS = ("measured", "you predicted", "modelled", "emulated")
 def comparison_finding(data: ComparisonData) -> str:
     """Say how far model and runs are apart, and whether both order the runs alike."""
     factors = [group.factor for group in data.groups if group.factor is not None]
-    if not factors:
-        return "Model and run side by side"
     words = {bar.word for group in data.groups for bar in group.bars[-1:]}
     seen = words.pop() if len(words) == 1 else "found"
+    if not factors:
+        return _without_factor(data, seen)
     low, high = min(factors), max(factors)
     if low >= 1 / _AGREE and high <= _AGREE:
         apart = max(high - 1, 1 / low - 1)
@@ -44,6 +44,16 @@ def comparison_finding(data: ComparisonData) -> str:
     else:
         told = f"The model says {low:.2g} to {high:.2g} times what was {seen}"
     return told + _order(data) + _guessed(data)
+
+
+def _without_factor(data: ComparisonData, seen: str) -> str:
+    """Say what model and runs have where one of each pair is nothing."""
+    form, name = WHAT[data.what].words, WHAT[data.what].name
+    pairs = [tuple(form(bar.value) for bar in group.bars[-2:]) for group in data.groups]
+    if all(foretold == found for foretold, found in pairs):
+        return f"Modelled and {seen} agree: {pairs[0][1]} {name}"
+    told = ", ".join(f"{foretold} against {found}" for foretold, found in pairs)
+    return f"{name.capitalize()}, modelled against {seen}: {told}"
 
 
 def _guessed(data: ComparisonData) -> str:

@@ -57,11 +57,13 @@ def prediction_data(
 
 def prediction_finding(data: PredictionData) -> str:
     """Say how far the prediction was from the measurement, or from the model."""
-    guess = data.values.get("you predicted")
+    guess, model = (data.values.get(name) for name in ("you predicted", "the model says"))
     told = next((how for how in PROVENANCES if how in data.values), "the model says")
     truth = data.values.get(told)
-    if guess is None or truth is None:
-        return "Model and measurement" if truth is not None else "Nothing to compare yet"
+    if truth is None:
+        return "Nothing to compare yet"
+    if guess is None:
+        return _model_finding(model, truth, told, data.unit)
     if math.isclose(guess, truth, rel_tol=1e-9, abs_tol=1e-12):
         return "Your prediction holds"
     if guess > 0 and truth > 0:
@@ -70,6 +72,15 @@ def prediction_finding(data: PredictionData) -> str:
             return f"Your prediction holds, within {math.ceil(100 * (factor - 1))}%"
         return f"Your prediction was {factor:.3g} times too {'high' if guess > truth else 'low'}"
     return f"You predicted {guess:,.6g}, and it is {truth:,.6g}"
+
+
+def _model_finding(model: float | None, truth: float, told: str, unit: str) -> str:
+    """Say how the model and what was seen fit, where nobody predicted anything."""
+    if model is None or told == "the model says":
+        return f"It is {truth:,.6g} {unit}; you made no prediction"
+    if math.isclose(model, truth, rel_tol=1e-9, abs_tol=1e-12):
+        return f"{truth:,.6g} {unit}, as the model says"
+    return f"The model says {model:,.6g} {unit}, {told}: {truth:,.6g}"
 
 
 def prediction_alt(data: PredictionData) -> str:

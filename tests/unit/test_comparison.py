@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -66,6 +68,17 @@ def test_runs_have_the_names_that_tell_them_apart(runs):
     data = comparison_data({"mine": runs[0], "hers": runs[1]}, what="callbacks")
     assert [group.name for group in data.groups] == ["mine, locks", "hers, locks"]
     assert "; both in the same order" in comparison_finding(data)
+
+
+def test_nothing_against_nothing_is_a_finding():
+    run = pio.model("ior -N 1 -t 64k -b 64k -s 4 -w", "small-lustre")
+    run.trace.provenance = "emulated"
+    data = comparison_data(run, what="callbacks")
+    assert comparison_finding(data) == "Modelled and emulated agree: 0 locks called back"
+    (model, run), others = data.groups[0].bars, data.groups[1:]
+    met = [replace(data.groups[0], bars=(model, replace(run, value=3.0))), *others]
+    said = "Locks called back, modelled against emulated: 0 against 3"
+    assert comparison_finding(replace(data, groups=met)) == said
 
 
 def test_a_prediction_is_on_the_same_axis(runs):

@@ -26,7 +26,7 @@ def samples(counts, look=10, size=KIB, took=None, ops="write"):
     for target, done in enumerate(counts):
         for i, n in enumerate(done):
             write, read = (n, 0) if ops == "write" else (0, n)
-            busy = -1 if took is None else n * took[target] * MS
+            busy = -1 if took is None else round(n * took[target] * MS)
             rows.append(
                 record(
                     Op.SAMPLE, max(i - 1, 0) * look, i * look, -1, layer=Layer.SERVER,
@@ -268,6 +268,8 @@ def test_who_is_slow_while_all_wait_is_told_by_the_time_of_operations():
     assert targets.targets_finding(targets.targets_data(trace)) == said
     seldom = trace_of(*samples([(0, *[1] * 99, 10)] * 3, took=(2, 9, 3)), meta=CEPH)
     assert metrics_targets.slowest(target_work(seldom)) is None
+    short = trace_of(*samples(even, took=(0.2, 0.9, 0.3)), *strided(2, 30), meta=CEPH)
+    assert metrics_targets.slowest(target_work(short)) is None
     near = trace_of(*samples(even, took=(2, 5, 3)), *strided(2, 30), meta=CEPH)
     assert "No straggler" in target_bars.straggler_finding(target_bars.straggler_data(near))
 
