@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ from piotutor.plots.extents import (
     access_finding,
     extents_data,
 )
-from piotutor.plots.style import Style
+from piotutor.plots.style import Recipe, Style
 from piotutor.trace import Flag, Layer, Op, Phase, Trace, phase_of, repetition_of
 from piotutor.units import format_size
 
@@ -157,25 +157,17 @@ def plot_access_map(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = access_map_data(data, **options) if isinstance(data, Trace) else data
-    return draw(data, ax, style or Style())
+    recipe = Recipe(access_map_data, access_finding, access_alt, _draw_map, panels=_draw_panels)
+    return recipe.plot(data, ax, style, options)
 
 
-def draw(data: AccessData, ax: Axes | None, look: Style) -> Figure:
-    """Draw a map of extents, on its own axes or with lens, title and badge."""
-    if ax is not None:
-        _draw_map(ax, data)
-        return cast(Figure, ax.get_figure(root=True))
-    with look.applied():
-        figure = look.figure()
-        main, lens = figure.subplots(1, 2, width_ratios=[2.4, 1])
-        _draw_map(main, data)
-        _draw_lens(lens, data)
-        words = style.Words(access_finding(data), data.badge, access_alt(data))
-        return style.finish(figure, words, look)
+def _draw_panels(data: AccessData, figure: Figure) -> None:
+    main, lens = figure.subplots(1, 2, width_ratios=[2.4, 1])
+    _draw_map(data, main)
+    _draw_lens(data, lens)
 
 
-def _draw_map(ax: Axes, data: AccessData) -> None:
+def _draw_map(data: AccessData, ax: Axes) -> None:
     size, unit = style.byte_axis(data.size)
     place = "offset in the file" if len(data.files) < 2 else "offset in its own file"
     if not data.operations:
@@ -197,11 +189,11 @@ def _draw_map(ax: Axes, data: AccessData) -> None:
     if data.grid and data.size / data.grid <= _LINES / 4:
         for edge in range(data.grid, data.size, data.grid):
             lines(edge, color=style.GRID, lw=0.6, zorder=0)
-    _draw_extents(ax, data) if data.extents is not None else _draw_cover(ax, data)
-    _legend(ax, data)
+    _draw_extents(data, ax) if data.extents is not None else _draw_cover(data, ax)
+    _legend(data, ax)
 
 
-def _draw_extents(ax: Axes, data: AccessData) -> None:
+def _draw_extents(data: AccessData, ax: Axes) -> None:
     """Draw each transfer as a rectangle, at least a line thick so that none is lost."""
     extents = data.extents
     assert extents is not None
@@ -225,7 +217,7 @@ def _draw_extents(ax: Axes, data: AccessData) -> None:
         ax.add_collection(shapes)
 
 
-def _draw_cover(ax: Axes, data: AccessData) -> None:
+def _draw_cover(data: AccessData, ax: Axes) -> None:
     """Draw who touched each cell; cells of several ranks are dark grey."""
     assert data.cover is not None
     colors = [to_rgba(look.color) for look in style.rank_looks(data.ranks)]
@@ -245,7 +237,7 @@ def _rank_ticks(ax: Axes, ranks: np.ndarray) -> None:
     ax.set_yticks(range(0, len(ranks), step), [f"rank {rank}" for rank in ranks[::step]])
 
 
-def _draw_lens(ax: Axes, data: AccessData) -> None:
+def _draw_lens(data: AccessData, ax: Axes) -> None:
     """Draw the first records of the file large, with their lengths in bytes."""
     lens = data.lens
     if not len(lens.offset):
@@ -274,7 +266,7 @@ def _draw_lens(ax: Axes, data: AccessData) -> None:
         ax.set_xlabel(f"lines: {data.grid_name}s of {format_size(data.grid)}")
 
 
-def _legend(ax: Axes, data: AccessData) -> None:
+def _legend(data: AccessData, ax: Axes) -> None:
     """Name the colours, unless the rows already do."""
     several = data.cover is not None and (data.cover.owner == -2).any()
     if data.against == "time":

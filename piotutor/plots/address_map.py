@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -28,7 +29,7 @@ from piotutor.plots.address_map_data import (
     address_map_data,
     address_map_finding,
 )
-from piotutor.plots.style import GRID, INK, Look, Style, Words
+from piotutor.plots.style import GRID, INK, Look, Style, Words, picture
 from piotutor.units import format_size
 
 __all__ = [
@@ -104,32 +105,26 @@ def plot_address_map(
         Sizes of type and lines.
     """
     data = address_map_data(data, **options) if isinstance(data, AddressMap) else data
-    if ax is not None:
-        _draw_file(ax, data)
-        return cast(Figure, ax.get_figure(root=True))
-    return _figure(data, style or Style())
-
-
-def _figure(data: AddressMapData, look: Style) -> Figure:
-    lanes: list[tuple[float, Callable[[Axes, AddressMapData], None]]] = [(1.0, _draw_file)]
-    if data.lens:
-        lanes.append((0.9, _draw_lens))
+    lanes: dict[Callable[[AddressMapData, Axes], None], float] = {_draw_file: 1.0}
     if data.touches is not None:
-        lanes.insert(1, (1.6, _draw_touches))
-    heights = [height for height, _ in lanes]
-    with look.applied():
-        figure = look.figure(0.9 + 1.35 * sum(heights))
-        axes = np.atleast_1d(figure.subplots(len(lanes), 1, height_ratios=heights))
-        for ax, (_, draw) in zip(axes, lanes, strict=True):
-            draw(ax, data)
-        words = Words(address_map_finding(data), data.badge, address_map_alt(data))
-        return style.finish(figure, words, look)
+        lanes[_draw_touches] = 1.6
+    if data.lens:
+        lanes[_draw_lens] = 0.9
+
+    def panels(figure: Figure) -> None:
+        axes = np.atleast_1d(figure.subplots(len(lanes), 1, height_ratios=[*lanes.values()]))
+        for lane, draw in zip(axes, lanes, strict=True):
+            draw(data, lane)
+
+    words = Words(address_map_finding(data), data.badge, address_map_alt(data))
+    height = 0.9 + 1.35 * sum(lanes.values())
+    return picture(partial(_draw_file, data), words, ax, style, height, panels)
 
 
 # ------------------------------------------------------------------------------- the file
 
 
-def _draw_file(ax: Axes, data: AddressMapData) -> None:
+def _draw_file(data: AddressMapData, ax: Axes) -> None:
     """Draw the whole file from left to right, so that no range is too small to be seen."""
     size, unit = style.byte_axis(data.map.size)
     ax.set(xlim=(0, data.map.size or 1), ylim=(0, 1), yticks=[])
@@ -141,7 +136,7 @@ def _draw_file(ax: Axes, data: AddressMapData) -> None:
         _bars(ax, mine, look, 0, 1)
     _bars(ax, [r for r in data.map.ranges if r.kind not in NO_METADATA], _METADATA, 0, 1)
     _bars(ax, data.map.of(Kind.USERBLOCK), Look(GRID, "oo"), 0, 1)
-    _grids(ax, data)
+    _grids(data, ax)
     style.scaled(ax.xaxis, size)
     style.top_legend(ax, _legend(data, looks))
 
@@ -171,7 +166,7 @@ def _boxes(
     return PolyCollection(list(corners.reshape(-1, 4, 2)), **look)
 
 
-def _grids(ax: Axes, data: AddressMapData) -> None:
+def _grids(data: AddressMapData, ax: Axes) -> None:
     size = data.map.size
     if data.stripe and size / data.stripe <= _LINES:
         for number, low in enumerate(range(0, size, data.stripe)):
@@ -206,7 +201,7 @@ def _legend(data: AddressMapData, looks: list[Look]) -> list[Any]:
 # ------------------------------------------------------------------------------- the lens
 
 
-def _draw_lens(ax: Axes, data: AddressMapData) -> None:
+def _draw_lens(data: AddressMapData, ax: Axes) -> None:
     """Draw the metadata alone, side by side: beside much data they would be a line."""
     end = data.lens[-1].high
     ax.set(xlim=(0, end), ylim=(0, 1), yticks=[])
@@ -221,7 +216,7 @@ def _draw_lens(ax: Axes, data: AddressMapData) -> None:
         ax.add_collection(boxes)
     for piece in data.lens:
         _name(ax, piece.low, piece.high, piece.range)
-    _islands(ax, data)
+    _islands(data, ax)
     style.top_legend(ax, [style.handle(looks[kind], kind.value) for kind in kinds], 6)
 
 
@@ -240,7 +235,7 @@ def _name(ax: Axes, low: float, high: float, one: Range) -> None:
         ax.text((low + high) / 2, 0.5, text, ha="center", va="center", size="small", bbox=box)
 
 
-def _islands(ax: Axes, data: AddressMapData) -> None:
+def _islands(data: AddressMapData, ax: Axes) -> None:
     """Give each piece of metadata its address, as far as there is room."""
     starts = [
         p for n, p in enumerate(data.lens) if not n or data.lens[n - 1].range.end < p.range.offset
@@ -257,7 +252,7 @@ def _islands(ax: Axes, data: AddressMapData) -> None:
 # ------------------------------------------------------------------------- what was touched
 
 
-def _draw_touches(ax: Axes, data: AddressMapData) -> None:
+def _draw_touches(data: AddressMapData, ax: Axes) -> None:
     """Draw a row for each transfer, the first at the top, coloured by what it moved."""
     found = data.touches
     assert found is not None

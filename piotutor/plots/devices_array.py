@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from piotutor.engine.devices import Array
 from piotutor.errors import UsageError
 from piotutor.plots import style as looks
-from piotutor.plots.style import GRID, INK, Look, Style, Words
+from piotutor.plots.style import GRID, INK, Look, Style, Words, picture
 from piotutor.trace import Op
 from piotutor.units import format_size
 
@@ -164,20 +164,18 @@ def plot_array(
     style : Style, optional
         Sizes of type and lines.
     """
-    if ax is not None:
-        _draw_stripes(data, ax, stage)
-        return cast(Figure, ax.get_figure(root=True))
-    style = style or Style()
-    with style.applied():
-        figure = style.figure(4.6)
-        left, right = figure.subplots(1, 2)
-        _draw_stripes(data, left, stage)
-        _draw_costs(data, right)
-        words = Words(array_finding(data), data.badge, array_alt(data))
-        return looks.finish(figure, words, style)
+    words = Words(array_finding(data), data.badge, array_alt(data))
+    panels = partial(_draw_panels, data, stage)
+    return picture(partial(_draw_stripes, data, stage), words, ax, style, 4.6, panels)
 
 
-def _draw_stripes(data: ArrayData, ax: Axes, stage: str) -> None:
+def _draw_panels(data: ArrayData, stage: str, figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    _draw_stripes(data, stage, left)
+    _draw_costs(data, right)
+
+
+def _draw_stripes(data: ArrayData, stage: str, ax: Axes) -> None:
     for stripe, disk in np.argwhere(data.used):
         look = _PARITY if data.parity[stripe, disk] else _DATA
         ax.add_patch(Rectangle((disk - 0.45, stripe - 0.4), 0.9, 0.8, **looks.hatched(look)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from piotutor.engine.devices import DISKS, Disk
 from piotutor.errors import UsageError
 from piotutor.metrics import transfers
 from piotutor.plots import style as looks
-from piotutor.plots.style import GRID, INK, Look, Style, Words, rank_looks
+from piotutor.plots.style import GRID, INK, Look, Style, Words, picture, rank_looks
 from piotutor.trace import Trace
 
 PARTS = ("overhead", "seek", "rotation", "transfer")
@@ -160,22 +160,20 @@ def plot_disk(
     style : Style, optional
         Sizes of type and lines.
     """
-    if ax is not None:
-        _draw_bars(data, ax)
-        return cast(Figure, ax.get_figure(root=True))
-    style = style or Style()
-    with style.applied():
-        figure = style.figure(6.4)
-        panels = figure.subplot_mosaic(
-            [["bars", "platter"], ["arm", "arm"]], width_ratios=[1.6, 1], height_ratios=[1.3, 1]
-        )
-        name, number = request or (next(iter(data.steps)), -1)
-        number %= len(data.steps[name])
-        _draw_bars(data, panels["bars"])
-        _draw_platter(data, panels["platter"], name, number)
-        _draw_arm(data, panels["arm"], name, number)
-        words = Words(disk_finding(data), data.badge, disk_alt(data))
-        return looks.finish(figure, words, style)
+    words = Words(disk_finding(data), data.badge, disk_alt(data))
+    panels = partial(_draw_panels, data, request)
+    return picture(partial(_draw_bars, data), words, ax, style, 6.4, panels)
+
+
+def _draw_panels(data: DiskData, request: tuple[str, int] | None, figure: Figure) -> None:
+    panels = figure.subplot_mosaic(
+        [["bars", "platter"], ["arm", "arm"]], width_ratios=[1.6, 1], height_ratios=[1.3, 1]
+    )
+    name, number = request or (next(iter(data.steps)), -1)
+    number %= len(data.steps[name])
+    _draw_bars(data, panels["bars"])
+    _draw_platter(data, panels["platter"], name, number)
+    _draw_arm(data, panels["arm"], name, number)
 
 
 def _draw_bars(data: DiskData, ax: Axes) -> None:

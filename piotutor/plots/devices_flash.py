@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from piotutor.engine.devices import DEAD, ERASED, LIVE, Flash, amplification
 from piotutor.plots import style as looks
-from piotutor.plots.style import GRID, INK, Look, Style, Words
+from piotutor.plots.style import GRID, INK, Look, Style, Words, picture
 
 PUBLISHED: Mapping[float, float] = {0.3: 2.35}
 """Amplification by overprovisioning, as simulated by Xiang and Kurkoski, arXiv:1110.4245."""
@@ -187,23 +187,21 @@ def plot_flash(
     style : Style, optional
         Sizes of type and lines.
     """
-    if ax is not None:
-        _draw_curve(data, ax)
-        return cast(Figure, ax.get_figure(root=True))
-    style = style or Style()
-    with style.applied():
-        tall = data.collections and len(data.collections[0].before) > _MANY
-        figure = style.figure(6.4 if tall else 4.8)
-        left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
-        if data.collections:
-            one = data.collections[number]
-            _draw_pages(one.before, left, one.blocks, "before")
-            _draw_pages(one.after, middle, one.blocks, "after")
-            handles = [looks.handle(_STATES[state], _NAMES[state]) for state in (LIVE, DEAD)]
-            looks.top_legend(left, handles, 2)
-        _draw_curve(data, right)
-        words = Words(flash_finding(data, number), data.badge, flash_alt(data, number))
-        return looks.finish(figure, words, style)
+    words = Words(flash_finding(data, number), data.badge, flash_alt(data, number))
+    tall = data.collections and len(data.collections[0].before) > _MANY
+    panels = partial(_draw_panels, data, number)
+    return picture(partial(_draw_curve, data), words, ax, style, 6.4 if tall else 4.8, panels)
+
+
+def _draw_panels(data: FlashData, number: int, figure: Figure) -> None:
+    left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1, 1.3])
+    if data.collections:
+        one = data.collections[number]
+        _draw_pages(one.before, left, one.blocks, "before")
+        _draw_pages(one.after, middle, one.blocks, "after")
+        handles = [looks.handle(_STATES[state], _NAMES[state]) for state in (LIVE, DEAD)]
+        looks.top_legend(left, handles, 2)
+    _draw_curve(data, right)
 
 
 def _draw_pages(pages: np.ndarray, ax: Axes, erased: list[int], when: str) -> None:

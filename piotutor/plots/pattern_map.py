@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from piotutor.pattern import all_transfers
-from piotutor.plots.access_map import draw
+from piotutor.plots.access_map import plot_access_map
 from piotutor.plots.extents import AccessData, Extents, extents_data
 from piotutor.plots.style import Style
 from piotutor.workload import Workload
@@ -46,27 +48,20 @@ def pattern_map_data(
 def plot_pattern_map(
     workload: Workload,
     *,
-    op: str = "write",
-    grid: int | None = None,
-    grid_name: str = "page",
     ax: Axes | None = None,
     style: Style | None = None,
+    **options: Any,
 ) -> Figure:
     """Draw where each rank will write or read.
 
     Parameters
     ----------
     workload : Workload
-    op : str
-        ``write`` or ``read``.
-    grid : int, optional
-        Bytes of a page, stripe or lock unit.
-    grid_name : str
-        What a unit of the grid is called.
     ax : Axes, optional
         Draw only the map, without lens, title and badge, here.
     style : Style, optional
         Sizes of type and lines.
+    **options
+        Those of `pattern_map_data`.
     """
-    data = pattern_map_data(workload, op=op, grid=grid, grid_name=grid_name)
-    return draw(data, ax, style or Style())
+    return plot_access_map(pattern_map_data(workload, **options), ax=ax, style=style)

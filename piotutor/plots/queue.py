@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,10 @@ from piotutor.metrics_depth import Depth, bounds, depths
 from piotutor.plots.style import (
     INK,
     SEVERAL,
+    Recipe,
     Style,
-    Words,
     badge,
     empty,
-    finish,
-    picture,
     rank_looks,
     scaled,
     time_axis,
@@ -139,20 +136,20 @@ def plot_queue(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = queue_data(data, **options) if isinstance(data, Trace) else data
-    words = Words(queue_finding(data), data.badge, queue_alt(data))
-    if ax is not None or not data.found:
-        return picture(partial(_draw_rate, data), words, ax, style)
-    style = style or Style()
-    with style.applied():
-        figure = style.figure(4.2)
-        for panel, draw in zip(
-            figure.subplots(1, 3, width_ratios=(5, 5, 4)),
-            (_draw_rate, _draw_time, _draw_areas),
-            strict=True,
-        ):
-            draw(data, panel)
-        return finish(figure, words, style)
+    recipe = Recipe(
+        queue_data, queue_finding, queue_alt, _draw_rate, lambda _data: 4.2, _draw_panels
+    )
+    return recipe.plot(data, ax, style, options)
+
+
+def _draw_panels(data: QueueData, figure: Figure) -> None:
+    if not data.found:
+        return _draw_rate(data, figure.subplots())
+    rate, time, areas = figure.subplots(1, 3, width_ratios=(5, 5, 4))
+    _draw_rate(data, rate)
+    _draw_time(data, time)
+    _draw_areas(data, areas)
+    return None
 
 
 def _draw_rate(data: QueueData, ax: Axes) -> None:

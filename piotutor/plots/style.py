@@ -201,23 +201,29 @@ def picture(
     ax: Axes | None,
     style: Style | None,
     height: float = 4.4,
+    panels: Callable[[Figure], None] | None = None,
 ) -> Figure:
-    """Draw on `ax`; or on a figure of its own, with title, badge and text alternative."""
+    """Draw on `ax`; or on a figure of its own, with title, badge and text alternative.
+
+    A picture of several panels has two functions: `draw` makes the one that can stand alone, and
+    `panels` all of them.
+    """
     if ax is not None:
         draw(ax)
         return cast(Figure, ax.get_figure(root=True))
     style = style or Style()
     with style.applied():
         figure = style.figure(height)
-        draw(figure.subplots())
+        panels(figure) if panels else draw(figure.subplots())
         return finish(figure, words, style)
 
 
 class Recipe(NamedTuple):
-    """The functions of a picture with one panel.
+    """The functions of a picture.
 
     `data` makes a trace's numbers, which have a ``badge``; `finding`, `alt`, `draw` and `height`
-    (in inches) make title, text alternative, picture and its height of them.
+    (in inches) make title, text alternative, picture and its height of them. Where there are
+    several panels, `draw` makes the one that can stand alone, and `panels` all of them.
     """
 
     data: Callable[..., Any]
@@ -225,6 +231,7 @@ class Recipe(NamedTuple):
     alt: Callable[[Any], str]
     draw: Callable[[Any, Axes], None]
     height: Callable[[Any], float] = lambda _data: 4.4
+    panels: Callable[[Any, Figure], None] | None = None
 
     def plot(
         self, data: Any, ax: Axes | None, style: Style | None, options: Mapping[str, Any]
@@ -232,7 +239,8 @@ class Recipe(NamedTuple):
         """Draw numbers, or a trace's, which `options` belong to."""
         data = self.data(data, **options) if isinstance(data, Trace) else data
         words = Words(self.finding(data), data.badge, self.alt(data))
-        return picture(partial(self.draw, data), words, ax, style, self.height(data))
+        panels = partial(self.panels, data) if self.panels else None
+        return picture(partial(self.draw, data), words, ax, style, self.height(data), panels)
 
 
 def badge(trace: Trace) -> str:

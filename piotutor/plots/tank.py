@@ -13,12 +13,10 @@ from matplotlib.patches import Patch
 from piotutor.plots.levels import TankData, tank_alt, tank_data, tank_finding
 from piotutor.plots.style import (
     INK,
+    Recipe,
     Style,
-    Words,
     byte_axis,
     empty,
-    finish,
-    picture,
     scaled,
     time_axis,
     top_legend,
@@ -51,22 +49,19 @@ def plot_tank(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = tank_data(data, **options) if isinstance(data, Trace) else data
-    words = Words(tank_finding(data), data.badge, tank_alt(data))
-    if ax is not None:
-        return picture(lambda axes: _draw_tank(axes, data), words, ax, style)
-    look = style or Style()
-    with look.applied():
-        figure = look.figure(height=6.0)
-        lanes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.1, 1.1])
-        _draw_tank(lanes[0], data)
-        _draw_residency(lanes[1], data)
-        _draw_bandwidth(lanes[2], data)
-        figure.align_ylabels(lanes)
-        return finish(figure, words, look)
+    recipe = Recipe(tank_data, tank_finding, tank_alt, _draw_tank, lambda _data: 6.0, _draw_panels)
+    return recipe.plot(data, ax, style, options)
 
 
-def _draw_tank(ax: Axes, data: TankData) -> None:
+def _draw_panels(data: TankData, figure: Figure) -> None:
+    lanes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1.1, 1.1])
+    _draw_tank(data, lanes[0])
+    _draw_residency(data, lanes[1])
+    _draw_bandwidth(data, lanes[2])
+    figure.align_ylabels(lanes)
+
+
+def _draw_tank(data: TankData, ax: Axes) -> None:
     curves = (data.written, data.read, data.to_device, data.from_device, data.dirty)
     known = [curve for curve in curves if curve is not None]
     if data.written is None and data.read is None:
@@ -75,17 +70,17 @@ def _draw_tank(ax: Axes, data: TankData) -> None:
     size, unit = byte_axis(top)
     ax.set(xlim=(0, data.end), ylim=(0, top or 1.0), ylabel=unit)
     scaled(ax.yaxis, size)
-    entries = [*_fill_levels(ax, data), *_draw_lines(ax, data)]
+    entries = [*_fill_levels(data, ax), *_draw_lines(data, ax)]
     for mark in data.marks:
         _draw_mark(ax, mark.time, f"{mark.name}: {format_rate(mark.rate)}", data.end)
     if data.to_device is None:
         note = f"at the device: {data.why['device']}"
         ax.text(0.99, 0.04, note, transform=ax.transAxes, ha="right", fontsize="small")
-    _time_axis(ax, data, label=False)
+    _time_axis(data, ax, label=False)
     top_legend(ax, entries, columns=3)
 
 
-def _fill_levels(ax: Axes, data: TankData) -> list[Any]:
+def _fill_levels(data: TankData, ax: Axes) -> list[Any]:
     """Fill what reached the device from below, and what waits in memory from the line down."""
     entries: list[Any] = []
     if data.written is not None and data.to_device is not None:
@@ -99,7 +94,7 @@ def _fill_levels(ax: Axes, data: TankData) -> list[Any]:
     return entries
 
 
-def _draw_lines(ax: Axes, data: TankData) -> list[Any]:
+def _draw_lines(data: TankData, ax: Axes) -> list[Any]:
     lines = (
         (data.written, INK, "-", "written by the application"),
         (data.read, INK, ":", "read by the application"),
@@ -132,7 +127,7 @@ def _draw_mark(ax: Axes, time: float, text: str, end: float) -> None:
     )
 
 
-def _draw_residency(ax: Axes, data: TankData) -> None:
+def _draw_residency(data: TankData, ax: Axes) -> None:
     ax.set_ylabel("file in\nmemory")
     if data.resident is None or data.size is None:
         return empty(ax, f"what of the file is in memory: {data.why['residency']}")
@@ -149,7 +144,7 @@ def _draw_residency(ax: Axes, data: TankData) -> None:
     ax.legend(handles=handles, loc="upper right", ncols=2, frameon=True, framealpha=0.85)
 
 
-def _draw_bandwidth(ax: Axes, data: TankData) -> None:
+def _draw_bandwidth(data: TankData, ax: Axes) -> None:
     """Draw how fast the application's calls moved bytes: the slope of its curves."""
     known = [(data.written, "-"), (data.read, ":")]
     rates = [
@@ -163,10 +158,10 @@ def _draw_bandwidth(ax: Axes, data: TankData) -> None:
     size, unit = byte_axis(top)
     ax.set(ylim=(0, 1.1 * top or 1.0), ylabel=f"{unit}/s")
     scaled(ax.yaxis, size)
-    _time_axis(ax, data, label=True)
+    _time_axis(data, ax, label=True)
 
 
-def _time_axis(ax: Axes, data: TankData, label: bool) -> None:
+def _time_axis(data: TankData, ax: Axes, label: bool) -> None:
     scale, name = time_axis(data.end)
     ax.set_xlim(0, data.end)
     scaled(ax.xaxis, scale)

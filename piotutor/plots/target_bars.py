@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ from piotutor.metrics_targets import (
     target_work,
 )
 from piotutor.plots import style as looks
-from piotutor.plots.style import INK, Recipe, Style, Words, badge, byte_axis, empty, scaled
+from piotutor.plots.style import INK, Recipe, Style, badge, byte_axis, empty, scaled
 from piotutor.plots.target_words import (
     EVEN,
     NOBODY,
@@ -118,20 +118,23 @@ def plot_target_totals(
     style : Style, optional
         Sizes of type and lines.
     """
-    data = target_totals_data(data) if isinstance(data, Trace) else data
-    if ax is not None:
-        _draw_bars(data, ax, "bytes")
-        return cast(Figure, ax.get_figure(root=True))
-    style = style or Style()
-    with style.applied():
-        figure = style.figure(4.0)
-        for panel, what in zip(figure.subplots(1, 2), ("bytes", "operations"), strict=True):
-            _draw_bars(data, panel, what)
-        words = Words(target_totals_finding(data), data.badge, target_totals_alt(data))
-        return looks.finish(figure, words, style)
+    recipe = Recipe(
+        target_totals_data,
+        target_totals_finding,
+        target_totals_alt,
+        _draw_bars,
+        lambda _data: 4.0,
+        _draw_panels,
+    )
+    return recipe.plot(data, ax, style, {})
 
 
-def _draw_bars(data: TotalsData, ax: Axes, what: str) -> None:
+def _draw_panels(data: TotalsData, figure: Figure) -> None:
+    for panel, what in zip(figure.subplots(1, 2), ("bytes", "operations"), strict=True):
+        _draw_bars(data, panel, what)
+
+
+def _draw_bars(data: TotalsData, ax: Axes, what: str = "bytes") -> None:
     work, totals = data.work, data.totals
     if work is None or totals is None:
         return empty(ax, NOBODY)
