@@ -16,7 +16,7 @@ import numpy as np
 
 from piotutor import metrics
 from piotutor.engine import Machine, model
-from piotutor.engine.machines import kind_of, read_machine
+from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import UsageError
 from piotutor.ior import workload_of
 from piotutor.trace import Layer
@@ -133,8 +133,8 @@ class Turnable:
         stripe_size: int = 1 << 20,
         stripe_count: int = 1,
     ) -> None:
-        self.name = kind_of(machine) if isinstance(machine, str) else "a machine of its own"
-        self.machine = read_machine(machine) if isinstance(machine, str) else machine
+        self.machine, name = take_machine(machine)
+        self.name = kind_of(name) or "a machine of its own"
         self.usual = workload is None
         self.workload = _USUAL if workload is None else workload_of(workload)
         self.stripe_size = stripe_size

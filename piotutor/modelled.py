@@ -8,7 +8,7 @@ from typing import Any
 
 from piotutor import metrics, rundir
 from piotutor.engine import Machine, model
-from piotutor.engine.machines import kind_of, read_machine
+from piotutor.engine.machines import kind_of, take_machine
 from piotutor.ior import workload_of
 from piotutor.outcome import outcome
 from piotutor.results import Run
@@ -61,7 +61,7 @@ def model_run(
         The engine isn't built.
     """
     work = workload_of(workload)
-    on, name = (read_machine(machine), machine) if isinstance(machine, str) else (machine, "")
+    on, name = take_machine(machine)
     many = work.total_bytes // work.transfer_size > MANY
     layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER, Layer.DEVICE)
     began = time.monotonic()

@@ -7,11 +7,14 @@ two together.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from piotutor.engine.bounds import settled, shown
 from piotutor.engine.devices import DISKS, POLICIES, Array, user_pages
 from piotutor.errors import UsageError
+from piotutor.units import format_size
 
 LOCKS = ("none", "extents", "file", "tokens")
 """Protocols of locks, in the order of their numbers in C."""
@@ -163,29 +166,14 @@ class Machine:
 
     def __post_init__(self) -> None:
         for about in dataclasses.fields(self):
-            value = getattr(self, about.name)
-            if about.name in WORDS:
-                if value not in WORDS[about.name]:
-                    raise UsageError(
-                        f"{about.name}={value!r}: choose {', '.join(WORDS[about.name])}"
-                    )
-                continue
-            least = _LEAST.get(about.name, 0)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-                raise UsageError(f"{about.name}={value!r}: give a number, at least {least}")
-        if not self.background_load < 1 or self.background_load > 0 == self.background_time:
-            raise UsageError(
-                f"background_load={self.background_load}, background_time={self.background_time}: "
-                "give a share below 1, and how long each of those requests takes"
-            )
-        if self.directory_share > 1:
-            raise UsageError(f"directory_share={self.directory_share}: give a share, at most 1")
-        if self.read_ahead > self.cache_size:
-            raise UsageError(
-                f"read_ahead={self.read_ahead}: more than cache_size={self.cache_size}"
-            )
-        if self.slow_target >= self.targets:
-            raise UsageError(f"slow_target={self.slow_target}: there are {self.targets} targets")
+            name, value = about.name, getattr(self, about.name)
+            if name not in WORDS:
+                object.__setattr__(self, name, settled(name, value, type(about.default)))
+            elif not isinstance(value, str) or value not in WORDS[name]:
+                raise UsageError(f"{name}={shown(value)}: choose {', '.join(WORDS[name])}")
+        for broken, problem in _RULES:
+            if broken(self):
+                raise UsageError(problem.format(**dataclasses.asdict(self)))
         if self.device in _CHECKS:
             _CHECKS[self.device](self)
 
@@ -212,19 +200,69 @@ class Machine:
         return dataclasses.replace(self, **changes)
 
 
+# (what is wrong, what to say: the parameters are filled in).
+_RULES: tuple[tuple[Callable[[Machine], bool], str], ...] = (
+    (
+        lambda m: m.background_load == 1 or (m.background_load > 0 and m.background_time < 1e-6),
+        "background_load={background_load}, background_time={background_time}: "
+        "give a share below 1, and how long each of those requests takes, a microsecond or more",
+    ),
+    (
+        lambda m: m.read_ahead > m.cache_size,
+        "read_ahead={read_ahead}: more than cache_size={cache_size}",
+    ),
+    (
+        lambda m: m.slow_target >= m.targets,
+        "slow_target={slow_target}: there are {targets} targets, the first of them is 0",
+    ),
+)
+
+
+def _check_disk(machine: Machine) -> None:
+    _need_room(machine, DISKS[machine.disk].bytes)
+
+
 def _check_array(machine: Machine) -> None:
     array = machine.array
     if array.level == 0 and array.failed >= 0:
         raise UsageError(f"array_failed={array.failed}: RAID 0 doesn't survive that")
+    rows = DISKS[machine.disk].bytes // array.chunk
+    _need_room(machine, rows * array.stripe)
+    _need_few(machine, "array_chunk", array.chunk)
 
 
 def _check_ssd(machine: Machine) -> None:
-    user_pages(machine.ssd_spare, machine.ssd_block_pages, machine.ssd_blocks, _RESERVE)
+    each, blocks = machine.ssd_block_pages, machine.ssd_blocks
+    if each * blocks >= 1 << 32:
+        raise UsageError(
+            f"ssd_blocks={blocks}, ssd_block_pages={each}: a channel has less than 2^32 pages"
+        )
+    pages = user_pages(machine.ssd_spare, each, blocks, _RESERVE)
+    _need_room(machine, pages * machine.ssd_channels * machine.ssd_page)
+    _need_few(machine, "ssd_page", machine.ssd_page)
 
 
-_CHECKS = {"array": _check_array, "ssd": _check_ssd}
+def _need_room(machine: Machine, capacity: int) -> None:
+    """Refuse a device that is smaller than a request, or too large to count its bytes."""
+    if not machine.rpc_size <= capacity <= _MOST_CAPACITY:
+        raise UsageError(
+            f"device={machine.device}: a target holds {format_size(capacity)}: give it room for a "
+            f"request (rpc_size={machine.rpc_size}), and {format_size(_MOST_CAPACITY)} at most"
+        )
+
+
+def _need_few(machine: Machine, name: str, size: int) -> None:
+    """Refuse what makes a request, or a memory that is written back, of more pieces than work."""
+    for whole in ("rpc_size", "device_memory"):
+        pieces = getattr(machine, whole) // size
+        if pieces > _MOST_PIECES:
+            raise UsageError(
+                f"{name}={size}: {whole}={getattr(machine, whole)} is {pieces:,} of them, "
+                f"at most {_MOST_PIECES:,} can be: make it larger"
+            )
+
+
+_CHECKS = {"disk": _check_disk, "array": _check_array, "ssd": _check_ssd}
 _RESERVE = 1  # blocks that C keeps erased
-_COUNTS = ("clients", "targets", "targets_per_server", "rpc_size", "rpcs_in_flight",
-           "metadata_threads", "target_channels", "ssd_channels", "ssd_page", "ssd_block_pages",
-           "ssd_blocks", "array_chunk", "seed")  # fmt: skip
-_LEAST = dict.fromkeys(_COUNTS, 1) | {"array_failed": -1}
+_MOST_CAPACITY = 1 << 60
+_MOST_PIECES = 1 << 20

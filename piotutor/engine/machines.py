@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from piotutor.engine.bounds import bound_of, shown
 from piotutor.engine.machine import WORDS, Machine
 from piotutor.errors import UsageError
 from piotutor.units import parse_size
@@ -167,14 +169,16 @@ MACHINES = {
 
 _SIZES = ("rpc_size", "dirty_limit", "cache_size", "read_ahead", "lock_page", "lock_cap",
           "ssd_page", "array_chunk", "device_memory")  # fmt: skip
+_LARGEST = 1 << 20  # bytes of a file of parameters
+_DEFAULTS: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Machine)}
 
 
-def read_machine(text: str) -> Machine:
+def read_machine(text: str | Path) -> Machine:
     """Return the machine that is named, or described in a file.
 
     Parameters
     ----------
-    text : str
+    text : str or path
         One of `MACHINES`, or the path of a JSON file with parameters of a `Machine` (and, in
         ``like``, a name whose parameters count where the file says nothing); after a colon, a
         comma-separated list of parameters that are to be others.
@@ -184,34 +188,63 @@ def read_machine(text: str) -> Machine:
     UsageError
         There is none of that name, no such file, or no such parameter.
     """
-    name, _, changes = text.partition(":")
+    name, _, changes = str(text).partition(":")
     machine = MACHINES[name].machine if name in MACHINES else _from_file(name)
-    given = dict(_pair(part) for part in changes.split(",") if part)
-    return _changed(machine, given, text)
+    given = _once([_pair(part) for part in changes.split(",") if part])
+    return _changed(machine, given, str(text))
 
 
-def kind_of(text: str) -> str:
+def kind_of(text: str | Path) -> str:
     """Return what a machine is called in pictures: its name or its file's, and what was changed."""
-    name, _, changes = text.partition(":")
+    name, _, changes = str(text).partition(":")
     return Path(name).stem + (f" ({changes})" if changes else "")
 
 
+def take_machine(machine: Any) -> tuple[Machine, str]:
+    """Return a machine that was given in any way, and the text that named it; "" if none did.
+
+    Raises
+    ------
+    UsageError
+        It is none, or there is none of that name.
+    """
+    if isinstance(machine, Machine):
+        return machine, ""
+    if isinstance(machine, str | Path):
+        return read_machine(machine), str(machine)
+    raise UsageError(f"machine={shown(machine)}: give a name, a .json file or a pio.Machine")
+
+
 def _from_file(name: str) -> Machine:
-    path = Path(name).expanduser()
+    path = Path(name)
     if path.suffix != ".json":
         near = difflib.get_close_matches(name, MACHINES, 1)
         advice = f"is it {near[0]}?" if near else f"choose {', '.join(MACHINES)}"
-        raise UsageError(f"machine {name!r} is unknown: {advice} Or name a .json file")
+        raise UsageError(f"machine {shown(name)} is unknown: {advice} Or name a .json file")
     try:
-        given = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} can't be read as JSON: {error}") from None
+        given = json.loads(_text_of(path.expanduser()), object_pairs_hook=_once)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no such home; too nested
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path} can't be read as JSON: {reason}") from None
     if not isinstance(given, dict):
         raise UsageError(f"{path} holds no table of names and values")
     like = given.pop("like", None)
-    if like is not None and like not in MACHINES:
-        raise UsageError(f"{path}: like={like!r} is unknown: choose {', '.join(MACHINES)}")
+    if like is not None and (not isinstance(like, str) or like not in MACHINES):
+        raise UsageError(f"{path}: like={shown(like)} is unknown: choose {', '.join(MACHINES)}")
     return _changed(MACHINES[like].machine if like else Machine(), given, name)
+
+
+def _text_of(path: Path) -> str:
+    """Read a plain file, that isn't too large to be one of parameters."""
+    if path.exists() and not path.is_file():
+        raise UsageError("that is no file of parameters")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise UsageError("that is too large for a file of parameters")
+    return content.decode("utf-8-sig")
 
 
 def _pair(part: str) -> tuple[str, str]:
@@ -221,23 +254,36 @@ def _pair(part: str) -> tuple[str, str]:
     return key, value
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a table of pairs, none of which may come twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UsageError(f"{key} is given twice")
+        found[key] = value
+    return found
+
+
 def _changed(machine: Machine, given: dict[str, Any], where: str) -> Machine:
-    kinds = {each.name: type(each.default) for each in dataclasses.fields(Machine)}
     for key in given:
-        if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, 1)
-            advice = f"is it {near[0]}?" if near else f"choose {', '.join(kinds)}"
-            raise UsageError(f"{where}: a machine has no {key!r}: {advice}")
-    return machine.replace(**{key: _value(key, text, kinds[key]) for key, text in given.items()})
+        if key not in _DEFAULTS:
+            near = difflib.get_close_matches(key, _DEFAULTS, 1)
+            advice = f"is it {near[0]}?" if near else f"choose {', '.join(_DEFAULTS)}"
+            raise UsageError(f"{where}: a machine has no {shown(key)}: {advice}")
+    return machine.replace(**{key: _value(key, value) for key, value in given.items()})
 
 
-def _value(key: str, text: Any, kind: type) -> Any:
+def _value(key: str, text: Any) -> Any:
     """Read one parameter; sizes may have units, as speeds may (``10m`` is 10 MiB/s)."""
     if key in WORDS or not isinstance(text, str):
         return text
+    kind = type(_DEFAULTS[key])
+    for read in (kind, float):
+        with suppress(ValueError):
+            return read(text)
     try:
         if key in _SIZES or key.endswith("bandwidth"):
-            return kind(parse_size(text))
-        return kind(text)
-    except ValueError:
-        raise UsageError(f"{key}={text}: give a number") from None
+            return parse_size(text)
+    except UsageError as error:
+        raise UsageError(f"{key}: {error}") from None
+    raise UsageError(f"{key}={text:.40}: give a {bound_of(key)}, without a unit")

@@ -12,7 +12,7 @@ import numpy as np
 
 from piotutor import ior, metrics
 from piotutor.engine import Machine, model
-from piotutor.engine.machines import kind_of, read_machine
+from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import UsageError
 from piotutor.plots.style import badge
 from piotutor.trace import Layer, Op, Trace
@@ -234,10 +234,9 @@ def badge_of(run: Any) -> str:
 
 def machine_of(run: Any, machine: Machine | str | None) -> tuple[Machine, str]:
     """Return the machine to model on, and what it is called."""
-    if isinstance(machine, str):
-        return read_machine(machine), kind_of(machine)
     if machine is not None:
-        return machine, "a machine of its own"
+        on, name = take_machine(machine)
+        return on, kind_of(name) or "a machine of its own"
     told = dict(run.environment.get("machine") or {})
     if not told:
         raise UsageError(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from piotutor import cli, metrics
@@ -54,7 +58,33 @@ def test_parameters_can_be_changed_in_the_name_and_in_a_file(tmp_path):
         ("small-lustre:targets=many", "number"),
         ("small-lustre:targets=0", "at least 1"),
         ("small-lustre:lock_protocol=none of these", "choose none, extents"),
-        ("missing.json", "can't be read"),
+        ("missing.json", "missing.json can't be read as JSON: No such file"),
+        ("~no-such-user/mine.json", "can't be read"),
+        ("with\0nothing.json", "can't be read"),
+        ("small-lustre:targets=1,targets=2", "targets is given twice"),
+        ("small-lustre:latency=20us", "latency=20us: give a number of seconds"),
+        ("small-lustre:latency=nan", "latency=nan"),
+        ("small-lustre:target_overhead=1e400", "target_overhead=inf"),
+        ("small-lustre:client_bandwidth=10MB", "client_bandwidth: '10MB' is ambiguous"),
+        ("small-lustre:rpc_size=0", "rpc_size=0: give a whole number, at least 1 byte"),
+        ("small-lustre:rpc_size=1e3.5", "no size"),
+        ("small-lustre:targets=1.5", "targets=1.5: give a whole number"),
+        ("small-lustre:clients=1000000000", "at most 268,435,455"),
+        ("small-lustre:lock_page=0", "lock_page=0"),
+        ("small-lustre:metadata_threads=0", "metadata_threads=0"),
+        ("small-lustre:background_load=1", "a share below 1"),
+        ("small-lustre:background_load=0.5,background_time=0", "a microsecond or more"),
+        ("small-lustre:read_ahead=1m", "more than cache_size=0"),
+        ("small-lustre:slow_target=8", "there are 8 targets"),
+        ("small-lustre:device=array,array_width=300", "array_width=300"),
+        ("small-lustre:device=array,array_width=8,array_disks=4", "no stripe is wider"),
+        ("small-lustre:device=array,array_failed=10", "there are disks 0 to 9"),
+        ("small-lustre:device=array,array_level=0,array_failed=1", "RAID 0"),
+        ("small-lustre:device=array,array_chunk=2g,disk=hp97560", "room for a request"),
+        ("small-lustre:device=ssd,ssd_page=1,rpc_size=16m", "room for a request"),
+        ("small-lustre:device=ssd,ssd_page=1,rpc_size=4m,ssd_channels=4096", "at most 1,048,576"),
+        ("small-lustre:device=ssd,ssd_blocks=1000000,ssd_block_pages=65536", "2\\^32 pages"),
+        ("small-lustre:device=ssd,ssd_spare=0", "spare blocks"),
     ],
 )
 def test_a_machine_that_is_none_is_one_line(text, message):
@@ -67,10 +97,43 @@ def test_a_damaged_file_is_one_line(tmp_path):
     """No JSON, no table, unknown names in it."""
     file = tmp_path / "mine.json"
     for text, message in (("{", "JSON"), ("[1]", "no table"), ('{"like": "x"}', "like='x'"),
-                          ('{"x": 1}', "no 'x'"), ('{"targets": []}', "number")):  # fmt: skip
+                          ('{"x": 1}', "no 'x'"), ('{"targets": []}', "number"), ("", "JSON"),
+                          ('{"targets": {"targets": 1}}', "number"), ("[" * 99999, "JSON"),
+                          ('{"like": ["x"]}', "like="), ('{"latency": NaN}', "latency=nan"),
+                          ('{"targets": 1, "targets": 2}', "given twice"), ("\xff", "JSON"),
+                          ('{"targets": %s}' % ("9" * 5000), "JSON"),
+                          (" " * (1 << 21), "too large"),
+                          ('{"targets": true}', "targets=True")):  # fmt: skip
         file.write_text(text)
         with pytest.raises(UsageError, match=message):
             read_machine(str(file))
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path):
+    """A pipe that nobody writes to, a directory, a file that may not be read."""
+    pipe, directory = tmp_path / "pipe.json", tmp_path / "directory.json"
+    os.mkfifo(pipe)
+    directory.mkdir()
+    for path in (pipe, directory, Path("/dev/null/x.json")):
+        with pytest.raises(UsageError, match=r"no file of parameters|can't be read"):
+            read_machine(path)
+
+
+@pytest.mark.parametrize("name", ["targets", "latency"])
+def test_a_parameter_is_a_number(name):
+    """Whatever else is given is said in one line, and not all of it."""
+    for value in (None, "4", b"4", [4] * 99, {}, True, float("nan"), 10**5000, 1j):
+        with pytest.raises(UsageError, match=f"{name}=.*number") as refused:
+            Machine(**{name: value})
+        assert len(str(refused.value)) < 160
+
+
+def test_numbers_of_other_kinds_are_taken():
+    """What JSON and numpy make of numbers: plain ones are kept, ready for JSON."""
+    machine = Machine(targets=np.int64(4), clients=2.0, latency=np.float32(0.5), target_overhead=1)
+    assert (machine.targets, machine.clients, machine.latency) == (4, 2, 0.5)
+    kinds = {type(value) for value in dataclasses.asdict(machine).values()}
+    assert kinds == {int, float, str}
 
 
 @needs_engine
