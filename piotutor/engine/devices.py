@@ -346,6 +346,12 @@ class Array:
         if not -1 <= self.failed < self.disks:
             raise UsageError(f"failed={self.failed}: there are disks 0 to {self.disks - 1}")
 
+    @property
+    def stripe(self) -> int:
+        """Bytes of data in a stripe."""
+        parity = {5: 1, 6: 2}.get(self.level, 0)
+        return self.chunk * (1 if self.level == 1 else self.width - parity)
+
     def requests(self, op: Op, offset: int, length: int) -> np.ndarray:
         """Return what the disks do for one request: of each stripe, all reads before all writes.
 
