@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from piotutor import programs
+
 SECTOR = 512
 """Bytes in a sector of ``/sys/block/*/stat``, whatever the device says its sectors are."""
 
@@ -157,10 +159,10 @@ def _mounts() -> list[Mount]:
     except OSError:
         pass
     try:
-        listing = subprocess.run(["mount"], capture_output=True, text=True, timeout=5, check=True)
+        listing = programs.ask(["mount"], 5)
     except (OSError, subprocess.SubprocessError):
         return []
-    return parse_mount(listing.stdout)
+    return [] if listing.returncode else parse_mount(listing.stdout)
 
 
 def _unescape(text: str) -> str:

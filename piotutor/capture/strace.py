@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from piotutor import programs
 from piotutor.trace.importers.strace import TRACED, Log, calls_of
 from piotutor.trace.interest import Interest
 from piotutor.trace.record import RECORD, TraceError
@@ -43,19 +44,12 @@ def why_not() -> str:
     if strace is None:
         return "strace isn't on the PATH: install it"
     try:
-        done = subprocess.run(
-            [strace, *OPTIONS, "-o", "/dev/null", "true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=20,
-        )
+        done = programs.ask([strace, *OPTIONS, "-o", "/dev/null", "true"], 20)
     except (OSError, subprocess.SubprocessError) as error:
         return f"strace doesn't run: {error}"
     if done.returncode == 0:
         return ""
-    last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+    last = programs.last_line(done.stderr) or "no answer"
     return (
         "strace may not trace here: allow ptrace (a container: --cap-add=SYS_PTRACE) and use "
         f"strace 5.6 or later; it says: {last.removeprefix('strace: ')}"

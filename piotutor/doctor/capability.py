@@ -1,4 +1,4 @@
-"""One line of what `piotutor doctor` finds, and how programs are asked."""
+"""One line of what `piotutor doctor` finds, and how it asks programs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from piotutor import programs
 from piotutor.units import format_rate
 
 
@@ -45,33 +46,16 @@ def ask(argv: Sequence[str], timeout: float = 20.0) -> tuple[bool, str]:
         Whether it ended well, and what it printed (what it complained, where it didn't).
     """
     try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
+        done = programs.ask(argv, timeout)
     except subprocess.TimeoutExpired:
         return False, f"{argv[0]} gave no answer in {timeout:g} s"
     except OSError as error:
         return False, f"{argv[0]}: {error.strerror}"
     if done.returncode:
-        return False, last_line(done.stderr) or f"{argv[0]} ended with {done.returncode}"
+        return False, programs.last_line(done.stderr) or f"{argv[0]} ended with {done.returncode}"
     return True, done.stdout.strip()
 
 
 def about(size: int) -> str:
     """Write a large number of bytes with three digits."""
     return format_rate(size).removesuffix("/s")
-
-
-def first_line(text: str) -> str:
-    """Return the first line that isn't empty."""
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def last_line(text: str) -> str:
-    """Return the last line that isn't empty: of a traceback, the error itself."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
 
+from piotutor import programs
 from piotutor.capture import block, preload, strace
-from piotutor.doctor.capability import Capability, last_line
+from piotutor.doctor.capability import Capability
 from piotutor.errors import PiotutorError
 from piotutor.trace import Op, Trace
 from piotutor.trace.interest import Interest
@@ -37,19 +37,12 @@ def _record(place: Path) -> str:
     (place / "trace").mkdir()
     env = preload.environment(place / "trace", Interest.of([place / "b"]), 1 << 22)
     try:
-        done = subprocess.run(
-            ["cp", str(place / "a"), str(place / "b")],
-            env={**os.environ, **env},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=20,
-        )
+        done = programs.ask(["cp", str(place / "a"), str(place / "b")], 20, env)
         trace = Trace.load(place / "trace", salvage=True)
     except (OSError, subprocess.SubprocessError) as error:
         return f"a program under it doesn't run: {error}"
     except PiotutorError:
-        return f"it records nothing: {last_line(done.stderr) or 'no reason was given'}"
+        return f"it records nothing: {programs.last_line(done.stderr) or 'no reason was given'}"
     moved = int(trace.records["result"][trace.where(op=Op.WRITE)].sum())
     return "" if moved == 1000 else f"it saw {moved} of 1000 bytes"
 

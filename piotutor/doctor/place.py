@@ -11,9 +11,10 @@ from pathlib import Path
 
 from piotutor import rundir
 from piotutor.capture import Mount, UnavailableError, evict, find_device, mount_of, residency
-from piotutor.doctor.capability import Capability, about, first_line
+from piotutor.doctor.capability import Capability, about
 from piotutor.errors import UsageError
 from piotutor.kernels.direct import direct_alignment
+from piotutor.programs import first_line
 from piotutor.storage.probe import probe
 from piotutor.units import format_size
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from piotutor import rundir, runner, storage
-from piotutor.doctor.capability import Capability, ask, first_line
+from piotutor.doctor.capability import Capability, ask
 from piotutor.errors import PiotutorError
 from piotutor.launch.local import Local
+from piotutor.programs import first_line
 from piotutor.workload import Workload
 
 _TIMEOUT = 30.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from piotutor.capture import UnavailableError
-from piotutor.doctor.capability import Capability, about, ask, first_line
+from piotutor.doctor.capability import Capability, about, ask
 from piotutor.errors import UsageError
+from piotutor.programs import first_line
 from piotutor.storage import namespaces
 from piotutor.storage.ceph import Ceph, binaries, room
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from piotutor.doctor.capability import Capability, ask, first_line
+from piotutor.doctor.capability import Capability, ask
+from piotutor.programs import first_line
 
 
 class Tool(NamedTuple):

@@ -8,6 +8,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from piotutor import programs
 from piotutor.capture import tracefs
 from piotutor.launch import processes, shared_memory
 from piotutor.launch.orders import Orders
@@ -51,14 +52,7 @@ def cancel(orders: Orders) -> str:
     if not orders.cancel:
         return ""
     try:
-        done = subprocess.run(
-            orders.cancel,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CANCEL,
-        )
+        done = programs.ask(orders.cancel, CANCEL)
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return " ".join(done.stderr.split()) if done.returncode else ""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from piotutor import programs
 from piotutor.errors import UsageError
 from piotutor.workload import Workload
 
@@ -190,7 +191,7 @@ def _choose(candidates: list[str], environment: Mapping[str, str]) -> dict[str, 
 
 def _shorten(library: str) -> str:
     """Return name and version: "MPICH 5.0.2" of MPICH's table, "Open MPI v5.0.9" of its line."""
-    line = (library.strip().splitlines() or [""])[0].partition(",")[0]
+    line = programs.first_line(library).partition(",")[0]
     return " ".join(line.replace("Version:", " ").split())
 
 
@@ -215,14 +216,11 @@ def _explain(library: str, answers: dict[str, str]) -> str:
 
 def _ask(argv: list[str]) -> str:
     """Return what a program says, empty when it can't or doesn't end."""
-    env = {**os.environ, **_OPENMPI}
     try:
-        answer = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=30, env=env, check=True
-        )
+        done = programs.ask(argv, 30, _OPENMPI)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return answer.stdout
+    return "" if done.returncode else done.stdout
 
 
 def _key(paths: list[str]) -> list[str]:

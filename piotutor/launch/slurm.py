@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from piotutor import programs
 from piotutor.errors import UsageError
 from piotutor.launch.batch import Batch, Request, Said, Told, given, word
 from piotutor.launch.local import Ranks
@@ -75,11 +76,8 @@ class Slurm(Batch):
         """Return the same, knowing the plugins of srun."""
         if self.mpi or "srun" not in self.tools:
             return self
-        command = [self.tool("srun"), "--mpi=list"]
         try:
-            said = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=_SECONDS
-            )
+            said = programs.ask([self.tool("srun"), "--mpi=list"], _SECONDS)
         except (OSError, subprocess.SubprocessError):
             return self
         return replace(self, plugins=plugins_of(said.stdout + said.stderr))

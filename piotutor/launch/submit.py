@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from piotutor import launch
+from piotutor import launch, programs
 from piotutor.errors import PiotutorError
 from piotutor.launch.batch import CANCELLED, CODE, OUTPUT, REFUSED, Batch, Said, Told
 
@@ -74,7 +74,7 @@ class Submission:
 
     def submit(self) -> str:
         """Submit the job and return its id."""
-        done = _run(self.told.submit, ANSWER)
+        done = programs.ask(self.told.submit, ANSWER)
         job = self.system.id_of(done.stdout)
         if done.returncode or not job:
             why = f"{self.system.title} didn't take the job: {_last(done)}"
@@ -99,7 +99,7 @@ class Submission:
             orders = orders[-1:]
         for order in orders:
             with suppress(subprocess.TimeoutExpired):
-                _run(order, ORDER)
+                programs.ask(order, ORDER)
             if _within(GONE if order is orders[-1] else GRACE, lambda: self._gone(job)):
                 return ""
         return f"{self.system.title} still has {job}: {' '.join(orders[-1])}"
@@ -119,14 +119,14 @@ class Submission:
     def _steps(self) -> list[str]:
         """Return the ids of what runs by our name in the allocation."""
         command = self.system.find_steps(self.told)
-        lines = _run(command, ORDER).stdout.splitlines() if command else []
+        lines = programs.ask(command, ORDER).stdout.splitlines() if command else []
         found = (line.split() for line in lines)
         return [words[0] for words in found if words[1:] == [self.told.name]]
 
     def _state(self, job: str, patience: float) -> Said | None:
         """Ask for the job's state; None: no answer, this time."""
         try:
-            done = _run(self.system.query(job), patience)
+            done = programs.ask(self.system.query(job), patience)
         except subprocess.TimeoutExpired:
             return None
         if done.returncode and not self.system.unknown(done.stdout + done.stderr):
@@ -181,22 +181,10 @@ class Submission:
             return None
 
 
-def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run one of the system's programs."""
-    return subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=seconds,
-    )
-
-
 def _last(done: subprocess.CompletedProcess[str]) -> str:
     """Return the last line that a program said."""
-    lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()
-    return lines[-1].strip() if lines else f"no answer (exit code {done.returncode})"
+    said = programs.last_line(f"{done.stdout}\n{done.stderr}")
+    return said or f"no answer (exit code {done.returncode})"
 
 
 def _within(seconds: float, check: Callable[[], bool]) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from piotutor import programs
 from piotutor.capture import UnavailableError
 
 SECONDS = 10.0
@@ -201,15 +202,7 @@ def _tool(name: str) -> str:
 def _run(argv: Sequence[str]) -> str:
     """Run one of these programs, and return what it printed."""
     try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C"},
-            timeout=SECONDS,
-        )
+        done = programs.ask(argv, SECONDS, {"LC_ALL": "C"})
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(str(error)) from None
     if done.returncode:
@@ -223,7 +216,7 @@ def _class(server: int) -> str:
 
 def _reason(said: str, proc: Path = Path("/proc/sys")) -> str:
     """Return a complaint's last line, and the setting that is to blame if one is seen."""
-    last = (said.strip().splitlines() or ["no reason is told"])[-1]
+    last = programs.last_line(said) or "no reason is told"
     if "permitted" not in last.lower() and "no space" not in last.lower():
         return last
     blamed = [f"{name} is {text}" for name, text in _SETTINGS.items() if _is(proc, name, text)]

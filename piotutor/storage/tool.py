@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
+from piotutor.programs import last_line
 from piotutor.storage.striping import LayoutError
 
 SECONDS = 10.0
@@ -57,11 +58,6 @@ def ask(argv: Sequence[str], timeout: float = SECONDS) -> str:
                 raise LayoutError(f"{name} gave no answer in {timeout:g} s") from None
             raise
     if tool.returncode:
-        said = _last_line(complaint) or _last_line(answer) or f"it ended with {tool.returncode}"
-        raise LayoutError(f"{name}: {said}")
+        said = last_line(complaint) or last_line(answer) or f"it ended with {tool.returncode}"
+        raise LayoutError(f"{name}: {said[:300]}")
     return answer
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else ""

@@ -14,7 +14,7 @@ import piotutor
 ROOT = Path(piotutor.__file__).parent
 # From the bottom up. A row may import itself and the rows before it.
 ROWS = (
-    ("badge", "errors", "lookup", "memory", "queueing", "units"),
+    ("badge", "errors", "lookup", "memory", "programs", "queueing", "units"),
     ("hints", "option", "rules", "workload"),
     ("ior", "rand", "pattern", "layout", "stripemap", "content", "twophase"),
     ("trace",),

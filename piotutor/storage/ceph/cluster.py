@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from piotutor.programs import last_line
 from piotutor.storage.ceph import POOL
 from piotutor.storage.ceph.binaries import Binaries
 from piotutor.storage.ceph.config import Config
@@ -282,8 +283,7 @@ def _active(monitor: Monitor) -> bool:
 
 def _last_line(path: Path) -> str:
     try:
-        lines = path.read_text(errors="replace").splitlines()
+        said = path.read_text(errors="replace")
     except OSError:
         return ""
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return STAMP.sub("", said)[:300]
+    return STAMP.sub("", last_line(said))[:300]
