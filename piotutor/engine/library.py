@@ -42,6 +42,5 @@ def load(path: str) -> ctypes.CDLL:
     """Load the engine from a file."""
     found = ctypes.CDLL(path)
     found.engine_bytes.restype = ctypes.c_int64
-    found.engine_make.restype = ctypes.c_void_p
     found.engine_records.restype = ctypes.c_int64
     return found

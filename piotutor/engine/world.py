@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,13 @@ WAIT = 255
 """An operation that is over when ``offset`` ns have passed since the beginning."""
 _ROOM = 1 << 24
 """Requests, and events, under way at once at most; memory is taken only for those there are."""
+_ENDS = {
+    1: "more requests are under way at once than the engine has room for "
+    "({room:,}): make transfers smaller, or a machine's requests (rpc_size) larger",
+    2: "stopped",
+    3: "on this machine it would take more than 36 years: look at its times and speeds",
+}
+"""Why a world came to no end, by what C says."""
 _MANY = 1 << 20
 """Operations from which on a world's memory is worth large pages."""
 _KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
@@ -99,7 +107,7 @@ class World:
     Raises
     ------
     PiotutorError
-        The engine was not built.
+        The engine was not built, or the world is larger than what may be had of memory.
     """
 
     def __init__(
@@ -117,13 +125,13 @@ class World:
         objects = sum(len(targets) for _, targets in files)
         plan = Numbers(**machine.numbers())
         size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
-        room = found.engine_bytes(ctypes.byref(plan), ctypes.byref(size))
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
-        self._memory = mmap.mmap(-1, room, flags=flags)
+        self._memory = _room(found.engine_bytes(ctypes.byref(plan), ctypes.byref(size)))
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._world = ctypes.c_void_p(start)
         bits = sum(1 << layer for layer in layers)
-        args = ctypes.c_void_p(start), ctypes.byref(plan), ctypes.byref(size), bits
-        self._world = ctypes.c_void_p(found.engine_make(*args))
+        self._stoppable(
+            found.engine_make, self._world, ctypes.byref(plan), ctypes.byref(size), bits
+        )
         self._add(files, clients)
         for number, directory in enumerate(directories):
             found.engine_put_file(self._world, ctypes.c_int64(number), directory)
@@ -151,7 +159,7 @@ class World:
         Raises
         ------
         PiotutorError
-            More was under way at once than the engine has room for.
+            More was under way at once than the engine has room for, or its end is too far away.
         """
         todo = np.ascontiguousarray(operations, OPERATION)
         if len(todo) >= _MANY and hasattr(mmap, "MADV_HUGEPAGE"):
@@ -161,8 +169,18 @@ class World:
         end = np.cumsum(counts, dtype=np.int64)
         begin = end - counts
         pointers = (ctypes.c_void_p(array.ctypes.data) for array in (todo, begin, end))
-        if self._engine.engine_run(self._world, *pointers):
-            raise PiotutorError("more requests are under way at once than the engine has room for")
+        if why := self._stoppable(self._engine.engine_run, self._world, *pointers):
+            raise PiotutorError(_ENDS[why].format(room=_ROOM))
+
+    def _stoppable(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call C in a thread of its own, so that Ctrl-C is heard here, and ends it."""
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(call, *arguments)
+            try:
+                return going.result()
+            except BaseException:
+                self._engine.engine_stop(self._world)
+                raise
 
     def _extend(self, todo: np.ndarray) -> None:
         """Make each file as long as it will ever be: nothing behind that is read ahead."""
@@ -210,3 +228,14 @@ class World:
         counts = _Counts()
         self._engine.engine_counts(self._world, ctypes.byref(counts))
         return counts
+
+
+def _room(size: int) -> mmap.mmap:
+    """Return zeroed memory, of which only what is used is ever taken."""
+    try:
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
+    except (OSError, OverflowError):
+        raise PiotutorError(
+            f"the model's tables are {size / 2**30:,.1f} GiB, more than may be had here (ulimit -v "
+            "limits it, too): model fewer clients, targets, files or stripes"
+        ) from None

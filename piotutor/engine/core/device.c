@@ -26,6 +26,12 @@ struct shape shape_of_device(const struct machine *m)
     return shape;
 }
 
+void make_common(struct world *w)
+{
+    if (kind_of(&w->machine)->make_common)
+        kind_of(&w->machine)->make_common(w);
+}
+
 void make_devices(struct world *w)
 {
     const struct device_kind *kind = kind_of(&w->machine);
@@ -58,7 +64,7 @@ static void disturb(struct world *w, struct part *part, ns until)
 {
     if (!part->disturbed)
         part->disturbed = until + pause_after(w, part, until);
-    while (part->disturbed <= until) {
+    while (part->disturbed <= until && !w->full) {
         occupy(&part->free, part->disturbed, seconds(w->machine.background_time));
         part->disturbed += pause_after(w, part, part->disturbed);
     }
@@ -76,12 +82,13 @@ static ns slowed(const struct world *w, int32_t target, ns time)
 {
     if (likely(target != w->machine.slow_target))
         return time;
-    return (ns)((double)time * w->machine.slow_factor + 0.5);
+    return at_most_far((double)time * w->machine.slow_factor + 0.5);
 }
 
 ns works(struct world *w, int32_t target, int64_t part, ns from, ns time)
 {
-    return part_of(w, target, part)->free = begins(w, target, part, from) + slowed(w, target, time);
+    ns *free = &part_of(w, target, part)->free;
+    return occupy(free, begins(w, target, part, from), slowed(w, target, time));
 }
 
 /* --------------------------------------------------------------------------------- requests */

@@ -63,7 +63,7 @@ static ns do_all(struct world *w, const struct request *request, int op, ns from
     struct member members[MOST_MEMBERS];
     int64_t at = request->address, end = at + request->length, stripe = raid_stripe(&array);
     rest.request.op = op;
-    for (int64_t next; at < end; at = next) {
+    for (int64_t next; at < end && !w->full; at = next) {
         next = at - at % stripe + stripe < end ? at - at % stripe + stripe : end;
         int64_t n = raid_requests(&array, request->op, at, next - at, members, MOST_MEMBERS);
         for (int64_t i = 0; i < n; i++)

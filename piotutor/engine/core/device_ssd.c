@@ -19,34 +19,38 @@ static int64_t bytes_each(const struct machine *m)
 /* Objects begin with the first channel. */
 static struct shape ssd_shape(const struct machine *m)
 {
-    int64_t row = m->ssd_page * m->ssd_channels;
-    return (struct shape){.parts = m->ssd_channels, .bytes = m->ssd_channels * bytes_each(m),
-                          .grain = row, .capacity = row * user_pages(m)};
-}
-
-static struct flash *flash_of(struct world *w, int32_t target, int64_t channel)
-{
-    return (struct flash *)((char *)state_of(w, target) + channel * bytes_each(&w->machine));
+    int64_t row = m->ssd_page * m->ssd_channels, bytes = m->ssd_channels * bytes_each(m);
+    return (struct shape){.parts = m->ssd_channels, .bytes = bytes, .common = bytes, .grain = row,
+                          .capacity = row * user_pages(m)};
 }
 
 /* All targets begin alike: fresh, or written once in order and then at random; no two channels at
  * the same distance from their next collection. */
-static void ssd_make(struct world *w, int32_t target)
+static void ssd_make_common(struct world *w)
 {
     const struct machine *m = &w->machine;
-    if (target) {
-        memcpy(state_of(w, target), state_of(w, 0), (size_t)w->device.bytes);
-        return;
-    }
-    int64_t pages = user_pages(m);
-    for (int64_t i = 0; i < m->ssd_channels; i++) {
-        struct flash *f = flash_of(w, target, i);
+    int64_t pages = user_pages(m), bytes = bytes_each(m);
+    for (int64_t i = 0; i < m->ssd_channels && !w->full; i++) {
+        struct flash *f = (struct flash *)common_at(w, i * bytes);
+        uint64_t seed = (uint64_t)(m->seed + i);
         flash_make(f, m->ssd_block_pages, m->ssd_blocks, pages, 1);
         for (int64_t page = 0; m->ssd_rewritten && page < pages; page++)
             flash_write(f, (uint32_t)page);
         int64_t more = m->ssd_rewritten ? i * m->ssd_block_pages / m->ssd_channels : 0;
-        flash_write_random(f, m->ssd_rewritten * pages + more, (uint64_t)(m->seed + i));
+        for (int64_t times = 0; times < m->ssd_rewritten && !w->full; times++)
+            seed = flash_write_random(f, pages, seed);
+        flash_write_random(f, more, seed);
     }
+}
+
+/* A channel of a target gets a state of its own when it is first written to. */
+static struct flash *flash_of(struct world *w, int32_t target, int64_t channel)
+{
+    int64_t bytes = bytes_each(&w->machine), at = channel * bytes;
+    struct flash *f = (struct flash *)((char *)state_of(w, target) + at);
+    if (unlikely(!f->blocks))
+        memcpy(f, common_at(w, at), (size_t)bytes);
+    return f;
 }
 
 /* What serving a request came to, in pages, and when. */
@@ -76,27 +80,37 @@ static void tell_pages(struct world *w, struct request request, enum op op, int6
         tell_device(w, &request, member, sum->start, sum->done);
 }
 
+/* Serve those pages of a request that one channel has. */
+static void serve_channel(struct world *w, const struct request *request, ns from, int64_t first,
+                          int64_t end, struct sum *sum)
+{
+    const struct machine *m = &w->machine;
+    int64_t size = m->ssd_page, channel = first % m->ssd_channels;
+    struct flash *f = request->op == READ ? NULL : flash_of(w, request->target, channel);
+    ns start = begins(w, request->target, channel, from), done = from;
+    for (int64_t page = first; page * size < end && !w->full;
+         page += m->ssd_channels, sum->pages++) {
+        int whole = page * size >= request->address && (page + 1) * size <= end;
+        ns time = f ? write_page(m, f, (uint32_t)(page / m->ssd_channels), whole, sum)
+                    : seconds(m->ssd_read_time);
+        done = works(w, request->target, channel, from, time);
+    }
+    sum->start = start < sum->start ? start : sum->start;
+    sum->done = done > sum->done ? done : sum->done;
+}
+
 static ns ssd_serve(struct world *w, const struct request *request, ns from)
 {
     const struct machine *m = &w->machine;
-    int64_t size = m->ssd_page, end = request->address + request->length;
+    int64_t first = request->address / m->ssd_page, end = request->address + request->length;
     struct sum sum = {.start = NEVER, .done = from};
-    for (int64_t page = request->address / size; page * size < end; page++, sum.pages++) {
-        int64_t channel = page % m->ssd_channels;
-        uint32_t own = (uint32_t)(page / m->ssd_channels);
-        int whole = page * size >= request->address && (page + 1) * size <= end;
-        ns start = begins(w, request->target, channel, from);
-        ns time = request->op == READ ? seconds(m->ssd_read_time)
-                                      : write_page(m, flash_of(w, request->target, channel), own,
-                                                   whole, &sum);
-        ns done = works(w, request->target, channel, from, time);
-        sum.start = start < sum.start ? start : sum.start;
-        sum.done = done > sum.done ? done : sum.done;
-    }
+    for (int64_t i = 0; i < m->ssd_channels && (first + i) * m->ssd_page < end; i++)
+        serve_channel(w, request, from, first + i, end, &sum);
     tell_pages(w, *request, (enum op)request->op, sum.pages, &sum, 0);
     tell_pages(w, *request, READ, sum.read, &sum, NOBODY);
     tell_pages(w, *request, WRITE, sum.moved, &sum, NOBODY);
     return sum.done;
 }
 
-const struct device_kind ssd_kind = {.shape = ssd_shape, .make = ssd_make, .serve = ssd_serve};
+const struct device_kind ssd_kind = {
+    .shape = ssd_shape, .make_common = ssd_make_common, .serve = ssd_serve};

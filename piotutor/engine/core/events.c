@@ -19,7 +19,7 @@ static number new_chunk(struct world *w)
     else if (likely(w->chunks < w->chunk_room))
         c = ++w->chunks;
     else {
-        w->full = 1;
+        w->full = NO_ROOM_LEFT;
         return 0;
     }
     chunk_at(w, c - 1)->next = 0;
@@ -70,6 +70,8 @@ static inline void put(struct world *w, struct event event)
 
 void foresee(struct world *w, ns when, enum kind kind, number which)
 {
+    if (unlikely(when >= FAR))
+        w->full = TOO_FAR;
     put(w, (struct event){when, which, kind});
 }
 

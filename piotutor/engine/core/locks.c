@@ -94,7 +94,7 @@ number new_range(struct world *w, struct range what)
     else if (w->ranges < w->range_room)
         r = ++w->ranges;
     else
-        w->full = 1;
+        w->full = NO_ROOM_LEFT;
     if (r)
         *range_at(w, r - 1) = what;
     return r;

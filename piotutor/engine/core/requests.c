@@ -17,7 +17,7 @@ number new_rpc(struct world *w, struct rpc what)
     else if (likely(w->rpcs < w->rpc_room))
         r = ++w->rpcs;
     else
-        w->full = 1;
+        w->full = NO_ROOM_LEFT;
     if (likely(r))
         *rpc_at(w, r - 1) = what;
     return r;

@@ -66,5 +66,5 @@ EXPORT int engine_run(struct world *w, const struct operation *todo, int64_t *ne
         happen(w, next_event(w));
         go_on(w, todo, next, end);
     }
-    return w->full ? -1 : 0;
+    return w->full;
 }

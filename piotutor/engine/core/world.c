@@ -4,10 +4,26 @@
 #include "fence.h"
 #include "memory.h"
 
+#include <string.h>
+
+#define MOST_BYTES ((int64_t)1 << 60)
+
 /* Each bucket may have one that isn't full, and as many may be on the way to others. */
 static int64_t chunks_for(int64_t events)
 {
     return events / CHUNK + 2 * 64;
+}
+
+/* More bytes than any machine has are as good as MOST_BYTES. */
+static int64_t times(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) || product > MOST_BYTES ? MOST_BYTES : product;
+}
+
+static int64_t and_more(int64_t used, int64_t bytes)
+{
+    return used + bytes < MOST_BYTES ? (used + bytes + 63) / 64 * 64 : MOST_BYTES;
 }
 
 static int64_t lay_out(struct world *w, const struct size *size)
@@ -15,15 +31,17 @@ static int64_t lay_out(struct world *w, const struct size *size)
     const struct machine *m = &w->machine;
     w->device = shape_of_device(m);
     const int64_t count[] = {size->files, size->files, m->metadata_threads, size->objects,
-                             size->ranks, m->clients, m->targets, m->targets * w->device.parts,
-                             m->targets * w->device.bytes,
-                             m->device_memory ? m->targets * MOST_EXTENTS : 0,
-                             m->clients * size->objects, m->clients * m->targets, size->rpcs,
-                             size->rpcs, size->ranges, chunks_for(size->events), size->records};
-    int64_t used = (sizeof *w + 63) / 64 * 64, i = 0;
+                             size->ranks, m->clients, m->targets,
+                             times(m->targets, w->device.parts),
+                             times(m->targets, w->device.bytes), w->device.common,
+                             m->device_memory ? times(m->targets, MOST_EXTENTS) : 0,
+                             times(m->clients, size->objects), times(m->clients, m->targets),
+                             size->rpcs, size->rpcs, size->ranges, chunks_for(size->events),
+                             size->records};
+    int64_t used = and_more(0, sizeof *w), i = 0;
 #define TABLE(type, name) \
     w->at.name = used += FENCE; \
-    used += (count[i++] * (int64_t)sizeof(type) + 63) / 64 * 64;
+    used = and_more(used, times(count[i++], sizeof(type)));
     TABLES
 #undef TABLE
     return used;
@@ -35,8 +53,16 @@ EXPORT int64_t engine_bytes(const struct machine *machine, const struct size *si
     return lay_out(&w, size);
 }
 
+EXPORT void engine_states(const struct machine *machine, const struct size *size,
+                          struct states *states)
+{
+    struct world w = {.machine = *machine};
+    lay_out(&w, size);
+    *states = (struct states){w.at.state, w.at.common, w.at.common + w.device.common};
+}
+
 EXPORT struct world *engine_make(void *memory, const struct machine *machine,
-                                 const struct size *size, int32_t layers)
+                                 const struct size *size, int32_t layers, const void *common)
 {
     struct world *w = memory;
     w->machine = *machine;
@@ -52,6 +78,10 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
 #define TABLE(type, name) PUT_FENCE((char *)w + w->at.name - FENCE);
     TABLES
 #undef TABLE
+    if (common)
+        memcpy(common_at(w, 0), common, (size_t)w->device.common);
+    else
+        make_common(w);
     make_devices(w);
     return w;
 }
@@ -83,6 +113,11 @@ EXPORT void engine_add_rank(struct world *w, int64_t which, int32_t client)
     rank_at(w, which)->client = client;
     rank_at(w, which)->name = (int32_t)which;
     rank_append(w, &w->ready, (number)which + 1);
+}
+
+EXPORT void engine_stop(struct world *w)
+{
+    w->full = STOPPED;
 }
 
 EXPORT void engine_counts(const struct world *w, struct counts *counts)

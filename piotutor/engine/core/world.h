@@ -16,6 +16,7 @@ typedef uint32_t number;
 #define NOBODY (-1)
 #define NEVER INT64_MAX
 #define ALL INT64_MAX /* where a range ends that has no end */
+#define FAR ((ns)1 << 60) /* 36 years: nothing is foreseen from then on, so that sums have room */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -31,8 +32,10 @@ struct machine {
  * ns after the beginning. */
 enum op {
     OPEN = 1, READ, WRITE, SYNC, CLOSE, REMOVE, TRUNCATE = 8, LOCK, UNLOCK, STAT, BARRIER,
-    CREATE = 14, PAUSE = 254, WAIT = 255
+    CREATE = 14, RENAME, PAUSE = 254, WAIT = 255
 };
+/* Why it can't go on: what follows is worth nothing. */
+enum full { GOES_ON, NO_ROOM_LEFT, STOPPED, TOO_FAR };
 enum layer { APP = 1, SERVER = 6, DEVICE };
 
 /* ------------------------------------------------------------------------------- its things */
@@ -129,9 +132,10 @@ struct part {
 };
 
 /* What a device is like: its parts, bytes of its state and of what it holds (0: it has no
- * addresses), and of which all objects' beginnings are multiples. */
+ * addresses), of which all objects' beginnings are multiples, and bytes of what all targets have in
+ * common. */
 struct shape {
-    int64_t parts, bytes, capacity, grain;
+    int64_t parts, bytes, capacity, grain, common;
 };
 
 /* Bytes of one object that a client wants moved: first a wish of any size, then cut into requests
@@ -208,6 +212,7 @@ struct record { /* of piotutor/trace/record.py */
     TABLE(struct target, target) \
     TABLE(struct part, part) /* of each target's device */ \
     TABLE(char, state) \
+    TABLE(char, common) /* of the devices of all targets */ \
     TABLE(struct extent, extent) /* of each target, if it has memory */ \
     TABLE(struct view, view) \
     TABLE(struct lane, lane) \
@@ -234,7 +239,7 @@ struct world {
     number arrived;           /* ranks at the barrier */
     int64_t missing;          /* those that aren't there yet */
     int32_t layers;           /* which of them make records: a bit for each */
-    int32_t full;             /* something didn't fit: what follows is worth nothing */
+    volatile int32_t full;    /* enum full; also told from outside, meanwhile */
     struct {
 #define TABLE(type, name) int64_t name;
         TABLES
@@ -260,21 +265,27 @@ static inline struct lane *lane_of(struct world *w, int64_t client, int64_t obje
     return lane_at(w, client * w->machine.targets + object_at(w, object)->target);
 }
 
+static inline ns at_most_far(double time)
+{
+    return likely(time < (double)FAR) ? (ns)time : FAR;
+}
+
 static inline ns seconds(double s)
 {
-    return (ns)(s * 1e9 + 0.5);
+    return at_most_far(s * 1e9 + 0.5);
 }
 
 /* How long so many bytes take; speed 0: no time. */
 static inline ns duration(int64_t bytes, double speed)
 {
-    return speed > 0 ? (ns)((double)bytes / speed * 1e9 + 0.5) : 0;
+    return speed > 0 ? at_most_far((double)bytes / speed * 1e9 + 0.5) : 0;
 }
 
 /* Use something that serves one after the other, from a moment on; returns when that is over. */
 static inline ns occupy(ns *free, ns from, ns time)
 {
-    return *free = (from > *free ? from : *free) + time;
+    ns end = (from > *free ? from : *free) + time;
+    return *free = likely(end < FAR) ? end : FAR;
 }
 
 /* A list is a ring, through a table's `next`: its last is known, behind which comes its first. */
