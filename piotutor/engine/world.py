@@ -6,7 +6,8 @@ import ctypes
 import mmap
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ _ENDS = {
 """Why a world came to no end, by what C says."""
 _MANY = 1 << 20
 """Operations from which on a world's memory is worth large pages."""
+_LARGE = 1 << 21
+"""Bytes of its devices' states from which on these are worth them, too."""
 _KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
 _NORESERVE = 0x4000  # MAP_NORESERVE, which mmap doesn't name before Python 3.13
 
@@ -77,6 +80,10 @@ class Size(ctypes.Structure):
         (name, ctypes.c_int64)
         for name in ("files", "objects", "ranks", "rpcs", "ranges", "events", "records")
     )
+
+
+class _States(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("begin", "common", "end"))
 
 
 class _Counts(ctypes.Structure):
@@ -126,15 +133,29 @@ class World:
         plan = Numbers(**machine.numbers())
         size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
         self._memory = _room(found.engine_bytes(ctypes.byref(plan), ctypes.byref(size)))
+        self._states = _States()
+        found.engine_states(*map(ctypes.byref, (plan, size, self._states)))
+        if self._states.end - self._states.begin >= _LARGE:
+            self._want_large_pages(self._states.begin, self._states.end)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self._world = ctypes.c_void_p(start)
         bits = sum(1 << layer for layer in layers)
-        self._stoppable(
-            found.engine_make, self._world, ctypes.byref(plan), ctypes.byref(size), bits
-        )
+        args = self._world, ctypes.byref(plan), ctypes.byref(size), bits, _common(machine)
+        self._stoppable(found.engine_make, *args)
         self._add(files, clients)
         for number, directory in enumerate(directories):
             found.engine_put_file(self._world, ctypes.c_int64(number), directory)
+
+    def _want_large_pages(self, begin: int, end: int) -> None:
+        """Ask for them between two bytes of the world: those that are used come faster."""
+        first = begin // mmap.PAGESIZE * mmap.PAGESIZE
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a system without them
+                self._memory.madvise(mmap.MADV_HUGEPAGE, first, end - first)
+
+    def devices(self) -> bytes:
+        """Return what its devices have in common: SSDs, the state that use has left them in."""
+        return self._memory[self._states.common : self._states.end]
 
     def _add(self, files: Sequence[tuple[int, Sequence[int]]], clients: Sequence[int]) -> None:
         first = 0
@@ -162,8 +183,8 @@ class World:
             More was under way at once than the engine has room for, or its end is too far away.
         """
         todo = np.ascontiguousarray(operations, OPERATION)
-        if len(todo) >= _MANY and hasattr(mmap, "MADV_HUGEPAGE"):
-            self._memory.madvise(mmap.MADV_HUGEPAGE)
+        if len(todo) >= _MANY:
+            self._want_large_pages(0, len(self._memory))
         if self._machine.read_ahead:
             self._extend(todo)
         end = np.cumsum(counts, dtype=np.int64)
@@ -239,3 +260,20 @@ def _room(size: int) -> mmap.mmap:
             f"the model's tables are {size / 2**30:,.1f} GiB, more than may be had here (ulimit -v "
             "limits it, too): model fewer clients, targets, files or stripes"
         ) from None
+
+
+def _common(machine: Machine) -> bytes | None:
+    """Return what the devices of a machine have in common; None: its world is to make it.
+
+    For SSDs that may take longer than a short run does: worlds with the same ones share it.
+    """
+    if machine.device != "ssd":
+        return None
+    about = {name: value for name, value in vars(machine).items() if name.startswith("ssd_")}
+    bare = Machine(device="ssd", seed=machine.seed, **about)
+    return None if machine == bare else _common_of(bare)
+
+
+@lru_cache(maxsize=1)
+def _common_of(machine: Machine) -> bytes:
+    return World(machine, [], []).devices()

@@ -225,6 +225,22 @@ def test_an_ssd_collects_as_flash_by_itself():
     assert (own["rank"] == 0).all()
 
 
+def test_all_ssds_begin_alike_whenever_they_are_first_written():
+    """What the first does, with its garbage, the second does too, long after that."""
+    machine = Machine(**SSD, ssd_spare=0.3, ssd_rewritten=2, targets=2)
+    pages = np.random.default_rng(5).integers(0, 700, 500)
+    todo = np.zeros(2 * len(pages), OPERATION)
+    todo["op"], todo["length"] = Op.WRITE, 4096
+    todo["offset"], todo["file"] = np.tile(pages * 4096, 2), np.repeat([0, 1], len(pages))
+    world = World(machine, [(MIB, [0]), (MIB, [1])], [0], [Layer.DEVICE], 1 << 14)
+    world.run(todo, np.array([len(todo)]))
+    one, other = (world.records[world.records["target"] == target] for target in (0, 1))
+    assert len(one) > len(pages)
+    for column in ("op", "length", "thread", "aux"):
+        assert (one[column] == other[column]).all()
+    assert (took(one) == took(other)).all()
+
+
 def test_an_ssd_amplifies_as_published():
     """Xiang and Kurkoski at 0.3: 2.36, seen in the device's records of a model."""
     machine = Machine(device="ssd", ssd_channels=1, ssd_spare=0.3, ssd_blocks=1000,

@@ -13,7 +13,9 @@ struct request {
 
 struct device_kind {
     struct shape (*shape)(const struct machine *m);
-    void (*make)(struct world *w, int32_t target); /* its state is zeroed memory before that */
+    /* Both find zeroed memory: what the devices have in common, and what each has for itself. */
+    void (*make_common)(struct world *w);
+    void (*make)(struct world *w, int32_t target);
     /* Both return when the last byte is done with. `prepare`: what must be read before a write. */
     ns (*prepare)(struct world *w, const struct request *request, ns from);
     ns (*serve)(struct world *w, const struct request *request, ns from);
@@ -22,6 +24,7 @@ struct device_kind {
 extern const struct device_kind channels_kind, unlimited_kind, disk_kind, array_kind, ssd_kind;
 
 struct shape shape_of_device(const struct machine *m);
+void make_common(struct world *w);
 void make_devices(struct world *w);
 
 /* Where the next object of a target begins. */

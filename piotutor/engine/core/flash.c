@@ -14,6 +14,7 @@ TABLE(first)  /* of each number of live pages: the first full block that has it 
 #undef TABLE
 
 #define NONE UINT32_MAX
+#define AT_ONCE 32 /* places of a block that is collected */
 
 static int64_t lay_out(struct flash *f)
 {
@@ -139,17 +140,28 @@ static void put(struct flash *f, enum writer writer, uint32_t page)
     ++*live_at(f, block);
 }
 
+/* Find the pages that are live among some places; without a branch, as it can't be foretold. */
+static int live_pages(struct flash *f, uint32_t first, uint32_t end, uint32_t *pages)
+{
+    int n = 0;
+    for (uint32_t place = first; place < end; place++) {
+        pages[n] = *page_at(f, place);
+        n += *place_at(f, pages[n]) == place;
+    }
+    return n;
+}
+
 static int64_t collect(struct flash *f)
 {
-    uint32_t block = emptiest(f), first = block * (uint32_t)f->pages_per_block;
+    uint32_t block = emptiest(f), first = block * (uint32_t)f->pages_per_block, pages[AT_ONCE];
+    uint32_t end = first + (uint32_t)f->pages_per_block;
     int64_t moved = 0;
     unlist_block(f, block);
-    for (uint32_t place = first; place < first + f->pages_per_block; place++) {
-        uint32_t page = *page_at(f, place);
-        if (*place_at(f, page) == place) {
-            put(f, MOVED, page);
-            moved++;
-        }
+    for (; first < end; first += AT_ONCE) {
+        int n = live_pages(f, first, first + AT_ONCE < end ? first + AT_ONCE : end, pages);
+        for (int i = 0; i < n; i++)
+            put(f, MOVED, pages[i]);
+        moved += n;
     }
     *live_at(f, block) = 0;
     give_erased(f, block);

@@ -106,7 +106,8 @@ EXPORT int engine_share(void *memory, const struct machine *machine, const struc
     lay_out(s, size);
     s->plan = *plan;
     s->seats = size->ranks;
-    struct world *w = engine_make(world_of(s), machine, size, 1 << SERVER | 1 << DEVICE);
+    struct world *w = engine_make(world_of(s), machine, size, 1 << SERVER | 1 << DEVICE,
+                                  NULL);
     w->now = w->last_time = clock_now();
     return error;
 }
