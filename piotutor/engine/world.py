@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -194,7 +195,9 @@ class World:
             raise PiotutorError(_ENDS[why].format(room=_ROOM))
 
     def _stoppable(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call C in a thread of its own, so that Ctrl-C is heard here, and ends it."""
+        """Call C; in a thread of its own where Ctrl-C is heard, so that that ends it."""
+        if threading.current_thread() is not threading.main_thread():
+            return call(*arguments)
         with ThreadPoolExecutor(1) as pool:
             going = pool.submit(call, *arguments)
             try:
