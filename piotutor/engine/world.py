@@ -156,7 +156,7 @@ class World:
 
     def devices(self) -> bytes:
         """Return what its devices have in common: SSDs, the state that use has left them in."""
-        return self._memory[self._states.common : self._states.end]
+        return bytes(self._memory[self._states.common : self._states.end])
 
     def _add(self, files: Sequence[tuple[int, Sequence[int]]], clients: Sequence[int]) -> None:
         first = 0

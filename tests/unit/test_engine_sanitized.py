@@ -26,7 +26,7 @@ from piotutor.engine import library, world
 library.library_path = lambda: sys.argv[1]
 world._ROOM = 1 << 16
 memory = lambda _, room, flags: np.zeros(room, np.uint8)  # on the heap, which is watched
-world.mmap = types.SimpleNamespace(mmap=memory, MAP_PRIVATE=0, MAP_ANONYMOUS=0)
+world.mmap = types.SimpleNamespace(mmap=memory, MAP_PRIVATE=0, MAP_ANONYMOUS=0, PAGESIZE=4096)
 alone = interposing.interposer
 interposing.interposer = lambda: f"{os.environ['LD_PRELOAD']}:{alone()}"
 sys.exit(pytest.main(sys.argv[2:]))
