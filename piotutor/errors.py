@@ -6,7 +6,14 @@ from pathlib import Path
 
 
 class PiotutorError(Exception):
-    """Anything that piotutor itself reports: one clear line, no traceback needed."""
+    """Anything that piotutor itself reports: one clear line, no traceback needed.
+
+    In a notebook nothing but that line is shown.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(PiotutorError):

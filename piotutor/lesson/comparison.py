@@ -53,7 +53,7 @@ class Comparison:
             told.append(f"The rule: {rule}; {self.how}: {measured}.")
         elif option.misconception is not None or self.predicted is None:
             told.append(f"Right is {self._in_words(self.question.right)}.")
-        if option.misconception is not None:
+        if option.misconception:
             told.append(f"What may stand behind it: {option.misconception}.")
         return [*told, option.reply]
 

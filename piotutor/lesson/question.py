@@ -29,7 +29,8 @@ class Option:
     reply
         What to say to someone who chose it.
     misconception
-        The belief that it stands for, in a few words; None for the right answer.
+        The belief that it stands for, in a few words; None for the right answer, empty where it has
+        no name.
     """
 
     value: Value
@@ -79,14 +80,8 @@ class Question:
 
     def reply(self, value: Value) -> Option:
         """Return the option that stands for a value; one made up for an unforeseen number."""
-        for option in self.options:
-            if option.value == value:
-                return option
-        return Option(
-            value=value,
-            reply=f"The rule gives {with_unit(self.right.value, self.unit)}. {self.right.reply}",
-            misconception="none that has a name",
-        )
+        made_up = Option(value=value, reply=self.right.reply, misconception="")
+        return next((option for option in self.options if option.value == value), made_up)
 
     def _read_choice(self, given: object) -> str:
         keys = [str(option.value) for option in self.options]

@@ -97,6 +97,14 @@ async def follow(
     return polls
 
 
+class Interrupted(asyncio.CancelledError):
+    """The kernel was interrupted while a run was followed: the run has been ended."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return ["Interrupted: the run was ended. Run the cell again to begin it anew"]
+
+
 class Board:
     """Some views of one run, with Stop and replay.
 
@@ -145,17 +153,19 @@ class Board:
         """Show an empty stage for a run that is about to start."""
         self.dress(workload.num_tasks)
         self.transport.live()
-        scene = Scene.of_workload(workload)
+        scene, ranks = Scene.of_workload(workload), workload.num_tasks
         for view in self.views:
             view.begin(scene)
             view.title = view.alt = "Waiting for the first transfer"
-            view.badge = f"live · {workload.api}, {workload.num_tasks} ranks"
+            view.badge = f"live · {workload.api}, {ranks} rank{'s' * (ranks > 1)}"
 
     async def run(self, job: Job) -> Run:
         """Follow a job to its end and show it whole; a cancelled one is stopped.
 
         Raises
         ------
+        Interrupted
+            It was cancelled.
         RunError, UsageError
             It failed; what it did until then is shown.
         """
@@ -167,6 +177,11 @@ class Board:
             source = job.deep_follower if any(v.below for v in self.views) else job.follower
             await follow(source, self.views, ending.done, self._tell)
             run = await ending
+        except asyncio.CancelledError:
+            self.say("Interrupted, and ended with all its processes", bad=True)
+            for view in self.views:
+                view.title = view.alt = "Interrupted"
+            raise Interrupted from None
         except Exception as error:
             self.say(str(error), bad=True)
             raise

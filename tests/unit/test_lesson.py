@@ -169,7 +169,7 @@ def test_compare_needs_the_run(live):
     [
         (32, "4 ranks x 2 segments"),
         (8, "a block is written in one call"),
-        (7, "The rule gives 32 calls"),
+        (7, "The rule: 32 calls"),
         (None, "measured: 4 calls"),
     ],
 )
@@ -178,6 +178,15 @@ def test_compare_answers_what_was_predicted(live, value, said):
     lesson.predict("calls", value)
     watch(lesson)
     assert said in repr(lesson.compare("calls"))
+
+
+def test_an_unforeseen_number_has_no_misconception_but_the_rule(live):
+    lesson = Lesson("04")
+    lesson.predict("calls", 7)
+    watch(lesson)
+    text = repr(lesson.compare("calls"))
+    assert "What may stand behind it" not in text
+    assert "4 ranks x 2 segments" in text
 
 
 def test_compare_shows_a_picture_with_words(live):

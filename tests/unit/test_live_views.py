@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from piotutor import live
 from piotutor.errors import UsageError
 from piotutor.live import controls, panels, watching, wire
 from piotutor.live.access_map import AccessMap, planned
-from piotutor.live.board import VIEWS, Board, follow
+from piotutor.live.board import VIEWS, Board, Interrupted, follow
 from piotutor.live.look import look
 from piotutor.live.scene import MAX_EVENTS, Scene
 from piotutor.live.transport import Transport
@@ -334,3 +335,39 @@ def test_importing_live_needs_no_widgets():
 
     code = "import sys, piotutor.live; assert not {'ipywidgets', 'anywidget'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_interrupted_run_says_so_in_one_line():
+    class Job:
+        state, filesystem, why = "running", "tmpfs", ""
+        follower = SimpleNamespace(poll=lambda *args, **options: records(4), dropped=0)
+
+        async def wait(self):
+            await asyncio.sleep(60)
+
+    board = Board(("throughput",))
+
+    async def interrupted():
+        following = asyncio.ensure_future(board.run(Job()))
+        while "Running" not in board.views[0].title:
+            await asyncio.sleep(0)
+        following.cancel()
+        await following
+
+    board.begin(Workload.make(num_tasks=1))
+    assert board.views[0].badge == "live · POSIX, 1 rank"
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted())
+    assert board.views[0].title == "Interrupted"
+    assert "Interrupted" in board.status.value
+    (line,) = Interrupted()._render_traceback_()
+    assert "Run the cell again" in line
+
+
+def test_a_mistake_is_one_line_in_a_notebook():
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell()
+    told = []
+    shell._showtraceback = lambda kind, error, lines: told.extend(lines)
+    shell.run_cell("import piotutor as pio; pio.Lesson('99')")
+    assert len(told) == 1
+    assert told[0].startswith("UsageError: there is no lesson '99'")

@@ -120,14 +120,17 @@ function horizontal(ctx, box, axis, style) {
 function vertical(ctx, box, axis, style) {
   ctx.textAlign = "right";
   ctx.textBaseline = "middle";
+  let widest = 0;
   for (const [value, text] of axis.ticks) {
     const at = box.y + box.h - ((value - (axis.lo || 0)) / axis.span) * box.h;
     ctx.moveTo(box.x - 4, at);
     ctx.lineTo(box.x, at);
     ctx.fillText(number(text), box.x - 6, at);
+    widest = Math.max(widest, ctx.measureText(number(text)).width);
   }
+  const away = Math.max(style.font * 4.2, widest + 8 + style.font * 0.6);  // clear of the numbers
   ctx.save();
-  ctx.translate(box.x - style.font * 4.2, box.y + box.h / 2);
+  ctx.translate(Math.max(box.x - away, style.font * 0.6), box.y + box.h / 2);
   ctx.rotate(-Math.PI / 2);
   ctx.textAlign = "center";
   ctx.fillText(axis.label, 0, 0);

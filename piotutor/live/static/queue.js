@@ -24,7 +24,7 @@ class Queue {
   draw(ctx, w, h, now) {
     const { style, frame } = this;
     const all = frame ? this.depths(Infinity) : [];
-    if (!all.length) return words(ctx, "waiting for the first read", w / 2, h / 2, style, { align: "center" });
+    if (!all.length) return words(ctx, "no read so far", w / 2, h / 2, style, { align: "center" });
     const found = this.depths(now);
     const { demand, slowest } = frame.meta;
     const top = style.font * 3.4;
