@@ -145,11 +145,6 @@ def why_unknown(mount: Mount) -> str | None:
     return _OWN_CACHE.get(mount.kind)
 
 
-def can_evict(mount: Mount) -> bool:
-    """Whether a file there can be put out of memory, and seen to be."""
-    return why_unknown(mount) is None and not mount.in_memory
-
-
 def _why_stays(mount: Mount) -> str:
     if mount.in_memory:
         return f"{mount.kind} is memory: a file there can't be evicted"

@@ -96,13 +96,13 @@ def check_space(directory: Path, size: int) -> None:
         )
 
 
-def trace_bytes(directory: Path, ranks: int, total: int = TRACE) -> int:
+def trace_bytes(directory: Path, ranks: int) -> int:
     """Return how many bytes each rank's trace may take.
 
-    All together they take at most ``total``, and half of what is free in ``directory``; records
+    All together they take at most `TRACE`, and half of what is free in ``directory``; records
     beyond that are counted as dropped.
     """
-    return min(total, free(directory) // 2) // ranks
+    return min(TRACE, free(directory) // 2) // ranks
 
 
 def free(directory: Path) -> int:

@@ -34,15 +34,15 @@ def marked(run_dir: str | Path) -> list[int]:
     return sorted(pid for pid in numbers if pid != here and _has(pid, mark))
 
 
-def end(run_dir: str | Path, grace: float = GRACE, patience: float = PATIENCE) -> list[int]:
+def end(run_dir: str | Path, grace: float = GRACE) -> list[int]:
     """End every process of a run: TERM, then KILL.
 
     Parameters
     ----------
     run_dir : path
         The run directory, as in the mark.
-    grace, patience : float
-        Seconds to wait after TERM, and after KILL.
+    grace : float
+        Seconds to wait after TERM, before KILL.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def end(run_dir: str | Path, grace: float = GRACE, patience: float = PATIENCE) -
         Processes that are still there (none, unless the kernel holds them in an I/O).
     """
     left = marked(run_dir)
-    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, patience)):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, PATIENCE)):
         told: set[int] = set()
         deadline = time.monotonic() + seconds
         while left and time.monotonic() < deadline:

@@ -18,7 +18,7 @@ from piotutor.storage import options
 from piotutor.storage.local import Local
 from piotutor.storage.options import option
 from piotutor.storage.striping import Component, LayoutError, Striping, whole
-from piotutor.storage.tool import SECONDS, ask
+from piotutor.storage.tool import ask
 from piotutor.units import compact_size, format_size, parse_size
 
 SMALLEST_CHUNK = 1 << 16
@@ -97,7 +97,7 @@ def _is_new() -> bool:
     return shutil.which("beegfs-ctl") is None and shutil.which("beegfs") is not None
 
 
-def striping(path: Path, timeout: float = SECONDS) -> Striping:
+def striping(path: Path) -> Striping:
     """Ask how a file, or each new file of a directory, is striped.
 
     Raises
@@ -107,7 +107,7 @@ def striping(path: Path, timeout: float = SECONDS) -> Striping:
     """
     words = ("beegfs", "entry", "info", "--retro", "--verbose")
     return parse_entry(
-        ask((*(words if _is_new() else ("beegfs-ctl", "--getentryinfo")), str(path)), timeout)
+        ask((*(words if _is_new() else ("beegfs-ctl", "--getentryinfo")), str(path)))
     )
 
 

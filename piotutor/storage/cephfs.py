@@ -12,14 +12,13 @@ import os
 from pathlib import Path
 
 from piotutor.storage.striping import Component, LayoutError, Striping, whole
-from piotutor.storage.tool import SECONDS
 
 _NAMES = ("stripe_unit", "stripe_count", "object_size", "pool")
 _NONE = {errno.ENODATA} if hasattr(errno, "ENODATA") else set()
 _DEFAULT = Component(stripe_size=1 << 22, stripe_count=1, object_size=1 << 22)
 
 
-def striping(path: Path, timeout: float = SECONDS) -> Striping:
+def striping(path: Path) -> Striping:
     """Read how a file, or each new file of a directory, is striped.
 
     Raises

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping, whole
-from piotutor.storage.tool import SECONDS, ask
+from piotutor.storage.tool import ask
 
 _TOOL = "daos filesystem get-attr"
 _PAIR = re.compile(r"^\s*([A-Za-z][A-Za-z ]*?)\s*=\s*(\S+)\s*$", re.MULTILINE)
@@ -30,7 +30,7 @@ class ObjectClass(NamedTuple):
     parity: int
 
 
-def striping(path: Path, timeout: float = SECONDS) -> Striping:
+def striping(path: Path) -> Striping:
     """Ask how a file, or each new file of a directory, is spread.
 
     Raises
@@ -38,7 +38,7 @@ def striping(path: Path, timeout: float = SECONDS) -> Striping:
     LayoutError
         ``daos`` is missing, fails, or says what can't be read.
     """
-    return parse_attributes(ask(("daos", "filesystem", "get-attr", f"--path={path}"), timeout))
+    return parse_attributes(ask(("daos", "filesystem", "get-attr", f"--path={path}")))
 
 
 def parse_attributes(text: str) -> Striping:

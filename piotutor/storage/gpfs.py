@@ -13,14 +13,14 @@ from urllib.parse import unquote
 
 from piotutor.capture.device import mount_of
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping, whole
-from piotutor.storage.tool import SECONDS, ask
+from piotutor.storage.tool import ask
 
 _PAIR = re.compile(r"^([a-z][A-Za-z ]*?):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _COPIES = re.compile(r"(\d+) max (\d+)")
 _BLOCK = re.compile(r"^\s*-B\s+(\d+)\s", re.MULTILINE)
 
 
-def striping(path: Path, timeout: float = SECONDS) -> Striping:
+def striping(path: Path) -> Striping:
     """Ask how a file, or a directory's new files, are laid out.
 
     Raises
@@ -28,9 +28,9 @@ def striping(path: Path, timeout: float = SECONDS) -> Striping:
     LayoutError
         A tool of GPFS is missing, fails, or says what can't be read.
     """
-    told = parse_attributes(ask(("mmlsattr", "-L", str(path)), timeout))
+    told = parse_attributes(ask(("mmlsattr", "-L", str(path))))
     device = mount_of(path).source
-    return blocks(told, parse_block_size(ask(("mmlsfs", device, "-B", "-Y"), timeout)))
+    return blocks(told, parse_block_size(ask(("mmlsfs", device, "-B", "-Y"))))
 
 
 def blocks(told: dict[str, str], block_size: int) -> Striping:

@@ -20,7 +20,7 @@ from piotutor.storage.lfs import Target, parse_df, parse_getstripe
 from piotutor.storage.local import Local
 from piotutor.storage.options import option
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping
-from piotutor.storage.tool import SECONDS, ask
+from piotutor.storage.tool import ask
 from piotutor.units import format_size, parse_size
 
 MOST_STRIPES = 2000
@@ -107,7 +107,7 @@ class Lustre(Local):
         return {}
 
 
-def striping(path: Path, timeout: float = SECONDS) -> Striping:
+def striping(path: Path) -> Striping:
     """Ask how a file, or each new file of a directory, is striped.
 
     Raises
@@ -116,12 +116,12 @@ def striping(path: Path, timeout: float = SECONDS) -> Striping:
         ``lfs`` is missing, fails, or says what can't be read.
     """
     only = ("-d",) if path.is_dir() else ()
-    return parse_getstripe(ask(("lfs", "getstripe", *only, str(path)), timeout))
+    return parse_getstripe(ask(("lfs", "getstripe", *only, str(path))))
 
 
-def targets(path: Path, timeout: float = SECONDS) -> list[Target]:
+def targets(path: Path) -> list[Target]:
     """List the OSTs of the file system that a path is on; errors as of `striping`."""
-    return parse_df(ask(("lfs", "df", str(path)), timeout))
+    return parse_df(ask(("lfs", "df", str(path))))
 
 
 def setstripe(path: Path, components: Sequence[Component]) -> list[str]:
@@ -153,7 +153,7 @@ def setstripe(path: Path, components: Sequence[Component]) -> list[str]:
     return [*words, str(path)]
 
 
-def lay_out(path: Path, components: Sequence[Component], timeout: float = SECONDS) -> Striping:
+def lay_out(path: Path, components: Sequence[Component]) -> Striping:
     """Give a new file, or a directory's new files, a layout, and see that it came to be.
 
     Returns
@@ -168,8 +168,8 @@ def lay_out(path: Path, components: Sequence[Component], timeout: float = SECOND
     LayoutError
         A tool fails, or the layout isn't what was asked for.
     """
-    ask(setstripe(path, components), timeout)
-    got = striping(path, timeout)
+    ask(setstripe(path, components))
+    got = striping(path)
     wrong = differences(components, got)
     if wrong:
         raise LayoutError(f"lfs setstripe was not obeyed at {path}: {'; '.join(wrong)}")

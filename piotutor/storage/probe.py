@@ -10,7 +10,6 @@ from typing import Any
 from piotutor.capture import fiemap
 from piotutor.capture.device import Mount, mount_of, nearest
 from piotutor.storage.striping import LayoutError, Striping
-from piotutor.storage.tool import SECONDS
 
 SYSTEMS = {
     "lustre": "lustre",
@@ -22,7 +21,7 @@ SYSTEMS = {
     "fuse.daos": "daos",
     "fuse.dfuse": "daos",
 }
-"""A mount's kind to the module here whose ``striping(path, timeout)`` asks that file system."""
+"""A mount's kind to the module here whose ``striping(path)`` asks that file system."""
 
 _NETWORK_FILES = ("nfs", "nfs4", "cifs", "smb3")
 _ONE_DISK = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs")
@@ -54,7 +53,7 @@ class Finding:
         return self.striping.to_dict() if self.striping else None
 
 
-def probe(path: str | Path, timeout: float = SECONDS) -> Finding:
+def probe(path: str | Path) -> Finding:
     """Find out which file system a path is on, and how it lays files out.
 
     Parameters
@@ -62,8 +61,6 @@ def probe(path: str | Path, timeout: float = SECONDS) -> Finding:
     path : path
         A file, or a directory, for how its new files will lie; the nearest directory above is
         asked if it isn't there yet.
-    timeout : float
-        Seconds that each tool of the file system may take.
 
     Returns
     -------
@@ -78,7 +75,7 @@ def probe(path: str | Path, timeout: float = SECONDS) -> Finding:
         if not str(place).isprintable():
             raise LayoutError(f"{str(place)!r}: a name that tools can't print can't be asked for")
         system = importlib.import_module(f"piotutor.storage.{SYSTEMS[mount.kind]}")
-        found: Striping = system.striping(place, timeout)
+        found: Striping = system.striping(place)
     except LayoutError as error:
         return Finding(mount, None, f"{mount.kind} stripes files; not told how", str(error))
     return Finding(mount, found, str(found))
