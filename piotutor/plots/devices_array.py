@@ -50,7 +50,7 @@ class ArrayData:
     requests : ndarray of MEMBERS
         What the disks do for it, in order.
     costs : dict
-        Name of an array to device reads and writes of one write of 4 KiB.
+        Name of an array to the device reads and writes of that write.
     badge : str
         ``modelled``, and by what.
     """
@@ -88,7 +88,7 @@ def array_data(
     stripes : int
         How many are shown.
     compared : mapping
-        Name to array, of which each writes 4 KiB.
+        Name to array, of which each does the same write.
 
     Raises
     ------
@@ -110,14 +110,15 @@ def array_data(
         used[stripe, written["disk"]] = True
         parity[stripe, written["disk"]] = written["parity"] > 0
     found = array.requests(Op.WRITE, offset, length)
-    costs = {name: _cost(one) for name, one in compared.items()}
+    costs = {name: _cost(one, offset, length) for name, one in compared.items()}
     told = f"modelled · RAID {array.level}, {array.disks} disks, chunks of"
-    badge = f"{told} {format_size(array.chunk)}, {array.policy}"
+    way = {"cheaper": "in the cheaper way"}.get(array.policy, array.policy)
+    badge = f"{told} {format_size(array.chunk)}, {way}"
     return ArrayData(array, parity, used, offset, length, found, costs, badge)
 
 
-def _cost(array: Array) -> tuple[int, int]:
-    ops = array.requests(Op.WRITE, 0, 4096)["op"]
+def _cost(array: Array, offset: int, length: int) -> tuple[int, int]:
+    ops = array.requests(Op.WRITE, offset, length)["op"]
     return int((ops == Op.READ).sum()), int((ops == Op.WRITE).sum())
 
 
@@ -145,14 +146,15 @@ def array_alt(data: ArrayData) -> str:
     )
     return (
         f"A grid of {len(data.parity)} stripes over {data.array.disks} disks, parity hatched. For "
-        f"the write: {steps}. Bars of operations for one write of 4 KiB: {costs}."
+        f"the write: {steps}. Bars of operations for one write of {format_size(data.length)}: "
+        f"{costs}."
     )
 
 
 def plot_array(
     data: ArrayData, *, stage: str = "written", ax: Axes | None = None, style: Style | None = None
 ) -> Figure:
-    """Draw stripes and parity, one write's way over the disks, and what small writes cost.
+    """Draw stripes and parity, one write's way over the disks, and what it costs in other arrays.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def _draw_stripes(data: ArrayData, stage: str, ax: Axes) -> None:
 
 def _draw_requests(data: ArrayData, ax: Axes, op: Op) -> None:
     found = data.requests[data.requests["op"] == op]
-    words, rise = ("1 read", -0.2) if op == Op.READ else ("2 write", 0.2)
+    words, rise = ("1. read", -0.2) if op == Op.READ else ("2. write", 0.2)
     frame = {"facecolor": "white", "edgecolor": INK if op == Op.WRITE else GRID, "pad": 1.5}
     for one in found:
         stripe = int(one["offset"]) // data.array.chunk
@@ -209,6 +211,7 @@ def _draw_costs(data: ArrayData, ax: Axes) -> None:
     ax.set_yticks(range(len(data.costs)), [*data.costs])
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    ax.set_xlabel("operations on disks for one write of 4 KiB")
+    ax.set_xlabel(f"operations on disks for one write of {format_size(data.length)}")
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     names = {"read": "reads first", "write": "writes then"}
     looks.top_legend(ax, [looks.handle(_KINDS[kind], names[kind]) for kind in _KINDS])

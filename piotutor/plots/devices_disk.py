@@ -113,13 +113,20 @@ def _asked(requests: Requests) -> tuple[np.ndarray, np.ndarray]:
 
 
 def disk_finding(data: DiskData) -> str:
-    """Say which pattern takes how long, and how much of it moves bytes."""
-    told = []
-    for name in data.steps:
-        total = data.total(name)
-        share = data.seconds(name)["transfer"] / total if total else 0.0
-        told.append(f"{name}: {total * 1e3:,.0f} ms, bytes move in {share:.0%} of it")
-    return "; ".join(told) or "The disk has nothing to do"
+    """Say how long the slowest pattern takes beside the quickest, and what share moves bytes."""
+    totals = {name: data.total(name) for name in data.steps if data.total(name)}
+    if not totals:
+        return "The disk has nothing to do"
+    slow, quick = max(totals, key=totals.__getitem__), min(totals, key=totals.__getitem__)
+    shares = [100 * data.seconds(name)["transfer"] / totals[name] for name in (slow, quick)]
+    told = f"{slow} takes {totals[slow] * 1e3:,.0f} ms"
+    if slow == quick:
+        return f"{told}; bytes move in {shares[0]:.2g}% of it"
+    times = totals[slow] / totals[quick]
+    return (
+        f"{told}, {times:.2g} times as long as {quick}; bytes move in {shares[0]:.2g}% of it, in "
+        f"{quick} in {shares[1]:.2g}%"
+    )
 
 
 def _requests(steps: np.ndarray) -> str:
@@ -234,4 +241,5 @@ def _draw_arm(data: DiskData, ax: Axes, name: str, number: int) -> None:
             ax.plot(times[at] * 1e3, places[at], "o", color=INK, zorder=5)
     ax.set(xlabel="milliseconds", ylabel="cylinder", xlim=(0, None))
     ax.set_ylim(-0.04 * data.disk.cylinders, 1.04 * data.disk.cylinders)
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     looks.top_legend(ax, ax.get_legend_handles_labels()[0], 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_plots_data import record, trace_of
@@ -72,7 +74,11 @@ def test_a_trace_is_served_in_the_order_of_its_transfers():
 def test_what_is_said_of_a_disk_is_what_was_counted(disk):
     total = disk.total("one call")
     share = disk.seconds("one call")["transfer"] / total
-    assert f"one call: {total * 1e3:,.0f} ms, bytes move in {share:.0%} of it" in disk_finding(disk)
+    assert disk_finding(disk).startswith("far takes ")
+    assert disk_finding(disk).endswith(f"% of it, in one call in {100 * share:.2g}%")
+    alone = replace(disk, steps={"one call": disk.steps["one call"]})
+    told = f"one call takes {total * 1e3:,.0f} ms; bytes move in {100 * share:.2g}% of it"
+    assert disk_finding(alone) == told
     assert "far, 3 requests for 12,288 bytes" in disk_alt(disk)
     assert "one call, 1 request for" in disk_alt(disk)
     assert set(disk.seconds("far")) == set(PARTS)
@@ -171,6 +177,7 @@ def test_a_full_stripe_reads_nothing():
     assert (full.count(Op.READ), full.count(Op.WRITE)) == (0, 5)
     told = "One write of 256 KiB is 5 operations on disks: no reads, 5 writes"
     assert array_finding(full) == told
+    assert full.costs["RAID 5, 3 disks"] == (0, 6)
     small = array_data(offset=5 * 65536)
     told = "One write of 4 KiB is 4 operations on disks: 2 reads first, then 2 writes"
     assert array_finding(small) == told
