@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from claims import HEAD, archer, clients, devices, locks, queues, targets
+from claims import HEAD, archer, clients, cori, devices, locks, queues, targets
 
 DOCS = Path(__file__).parents[1] / "docs/engine.md"
 
@@ -19,7 +19,7 @@ def main() -> int:
     known = DOCS.read_text(encoding="utf-8").splitlines()
     others = []
     print(HEAD)
-    for part in (queues, locks, clients, devices, targets, archer):
+    for part in (queues, locks, clients, devices, targets, archer, cori):
         for claim in part.rows():
             print(claim.row(), flush=True)
             others += [claim.claim] * (claim.row() not in known)

@@ -13,7 +13,7 @@ from piotutor.engine.library import library
 pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")
 
 ROOT = Path(__file__).parents[2]
-KNOWN = {"the same, 24 and 48 writers: behind"}
+KNOWN = {"the same, 24 writers, which are one node: behind"}
 """What the docs say the engine doesn't show."""
 
 
