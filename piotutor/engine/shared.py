@@ -55,6 +55,8 @@ class _Known(ctypes.Structure):
         ("directory", ctypes.c_uint64),
         ("end", ctypes.c_int64),
         ("name", ctypes.c_char * 224),
+        ("mapped", ctypes.c_int64),
+        ("notified", ctypes.c_int64),
     )
 
 
@@ -91,6 +93,24 @@ class KnownFile(NamedTuple):
 
     name: str
     size: int
+
+
+class Passed(NamedTuple):
+    """What wasn't delayed of a file, and so was as fast as here.
+
+    Attributes
+    ----------
+    name
+        The end of its path.
+    mapped
+        Mappings of it.
+    notified
+        Asynchronous calls whose end a signal or a thread was to tell.
+    """
+
+    name: str
+    mapped: int
+    notified: int
 
 
 class SharedWorld:
@@ -175,6 +195,15 @@ class SharedWorld:
         """Return the files in the order in which they were first opened."""
         found = (self._known(which) for which in range(self._told().files))
         return [KnownFile(os.fsdecode(each.name), each.end) for each in found]
+
+    def passed(self) -> list[Passed]:
+        """Return the files of which something wasn't delayed."""
+        found = (self._known(which) for which in range(self._told().files))
+        return [
+            Passed(os.fsdecode(each.name), each.mapped, each.notified)
+            for each in found
+            if each.mapped or each.notified
+        ]
 
     def _known(self, which: int) -> _Known:
         known: _Known = self._engine.engine_known(self._shared, ctypes.c_int64(which)).contents

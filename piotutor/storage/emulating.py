@@ -8,6 +8,7 @@ where the files' bytes lay and how well the emulation was kept.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from piotutor.engine.library import library_path
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import targets_of
-from piotutor.engine.shared import SharedWorld, Told
+from piotutor.engine.shared import Passed, SharedWorld, Told
 from piotutor.errors import PiotutorError
 from piotutor.storage.beside import READY, serve, told_to_end, write_whole
 from piotutor.storage.placing import layout_of
@@ -24,6 +25,8 @@ from piotutor.stripemap import StripeMap
 from piotutor.trace.writer import TraceWriter
 from piotutor.units import format_seconds
 
+MOST_NAMES = 3
+"""Files that a note names, and then how many more there are."""
 LIMIT = 1.1
 """From so many times the emulated time on, the machine itself is said to be the limit."""
 
@@ -68,7 +71,7 @@ class Emulation:
             "emulation": told._asdict(),
             "clients": self.machine.clients,
             "ranks_per_client": self.plan["ranks_per_client"],
-            "storage_notes": notes(told),
+            "storage_notes": notes(told, self.world.passed()),
         }
         write_whole(self.run_dir / READY, {"env": self.env, "environment": about})
 
@@ -97,9 +100,16 @@ class Emulation:
         return StripeMap.computed(layout, size, system="emulated")
 
 
-def notes(told: Told) -> list[str]:
+def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:
     """Return what a reader has to know of an emulation, a line each."""
     found = []
+    if mapped := [each for each in passed if each.mapped]:
+        found.append(f"the program mapped {_names(mapped)}: what it moved so was as fast as here")
+    if notified := [each for each in passed if each.notified]:
+        found.append(
+            f"{sum(each.notified for each in notified)} asynchronous calls on {_names(notified)} "
+            "weren't delayed: a signal or a thread was to tell of their end"
+        )
     if told.trouble:
         found.append(
             f"the emulation ended early, and nobody was delayed after that: {told.trouble}"
@@ -112,6 +122,12 @@ def notes(told: Told) -> list[str]:
             f"of the emulated {format_seconds(told.emulated)}"
         )
     return found
+
+
+def _names(files: Sequence[Passed]) -> str:
+    names = sorted({Path(file.name).name for file in files})
+    more = [f"{len(names) - MOST_NAMES} more files"] if len(names) > MOST_NAMES else []
+    return ", ".join([*names[:MOST_NAMES], *more])
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ CALLS = {
     37: "renameat2",
     38: "mkstemp",
     39: "dprintf",
+    40: "lio_listio",
     64: "fopen",
     65: "freopen",
     66: "fclose",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import product
 
+import captured
+import numpy as np
 import pytest
 from interposing import build
 
 from piotutor import cli, runner
-from piotutor.engine.shared import why_not
+from piotutor.engine import Machine
+from piotutor.engine.library import library_path
+from piotutor.engine.shared import SharedWorld, why_not
 from piotutor.errors import RunError, UsageError
 from piotutor.modelled import model_run
 from piotutor.plots.locks_data import locks_data
@@ -176,6 +181,40 @@ def test_callbacks_of_a_program_in_c_are_those_foretold(firm, tmp_path):
     for many, few, *none in (found, foretold):
         assert many > 2 * few > 0
         assert none == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["this", ".venv-openmpi"])
+def test_nonblocking_transfers_are_delayed(name, tmp_path, monkeypatch, mpi_cache):
+    """MPI-IO begins them with `aio_write`: MPI_Test says no, and MPI_Wait waits for the servers."""
+    launcher = captured.stack(name, mpi_cache)
+    machine = Machine(clients=2, targets=2, target_overhead=2e-2, target_channels=8, dirty_limit=0)
+    world = SharedWorld(tmp_path / "world", machine, stripe_size=SIZE, stripe_count=2)
+    place, trace = tmp_path / "place", tmp_path / "trace"
+    for directory in (place, trace):
+        directory.mkdir()
+    monkeypatch.setenv("PIOTUTOR_EMULATE_PREFIX", str(place))
+    monkeypatch.setenv("PIOTUTOR_EMULATE_WORLD", str(tmp_path / "world"))
+    monkeypatch.setenv("PIOTUTOR_EMULATE_LIBRARY", str(library_path()))
+    captured.run(launcher, 2, "nonblocking.py", place / "data", capture=trace, prefix=place)
+    records, told = world.collect(rest=True), world.told()
+    assert (told.trouble, told.missed, world.passed()) == ("", 0, [])
+    for rank, op in product(range(2), (Op.WRITE, Op.READ)):
+        served = records[(records["layer"] == Layer.SERVER) & (records["op"] == op)]
+        mine = np.sort(served[served["rank"] == rank], order="start")
+        assert mine["length"].tolist() == [SIZE] * 4
+        assert mine["target"].tolist() == [0, 1] * 2
+        assert (mine["start"][1:] >= mine["end"][:-1]).all()  # as libc serves them, by and by
+    calls = {row["call"] for row in captured.rows(captured.load(trace), layer=Layer.POSIX)}
+    assert {"aio_write", "aio_read"} <= calls
+
+
+def test_what_was_mapped_is_told(machine, tmp_path):
+    program = build("everyday", tmp_path)
+    run = runner.trace_command_sync([str(program), "maps", "{place}/data"], storage=machine)
+    assert run.result["exit_code"] == 0
+    told = run.environment["storage_notes"]
+    assert "the program mapped data: what it moved so was as fast as here" in told
+    assert run.result["layers"]["server"]["write"]["bytes"] == 4 * SIZE
 
 
 @pytest.mark.skipif("IOR" not in os.environ, reason="name an IOR of this MPI in IOR")

@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 from interposing import build, interposer
 
 from piotutor.engine import Machine, shared
 from piotutor.engine.library import engine, library_path
-from piotutor.engine.shared import SharedWorld, why_not
+from piotutor.engine.shared import Passed, SharedWorld, why_not
+from piotutor.storage.emulating import notes
 from piotutor.trace import Layer, Op
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
@@ -249,7 +251,8 @@ def daily(site, everyday, what, machine=MACHINE, given=b""):
     assert code == 0
     records, told = one.world.collect(rest=True), one.world.told()
     assert (told.trouble, told.missed) == ("", 0)
-    moved = [records[records["op"] == op] for op in (Op.WRITE, Op.READ)]
+    served = records[records["layer"] == Layer.SERVER]
+    moved = [served[served["op"] == op] for op in (Op.WRITE, Op.READ)]
     return one, *([(int(o), int(n)) for o, n in zip(part["offset"], part["length"], strict=True)]
                   for part in moved), told  # fmt: skip
 
@@ -282,13 +285,13 @@ def test_copies_read_the_one_and_write_the_other(site, everyday):
 
 
 def test_names_are_asked_of_the_metadata_server(site, everyday):
-    """Two creates, three looks, two cuts, one removed; a look at an open file costs nothing."""
+    """Two creates, three looks, two cuts, one renamed and removed; fstat costs nothing."""
     _, written, _, told = daily(site, everyday, "names", NAMES)
-    meta = 2 * 2e-3 + 3 * 4e-3 + 2 * 1e-3 + 8e-3 + (2 + 3 + 2 + 1) * 2 * MACHINE.latency
+    meta = 3 * 2e-3 + 3 * 4e-3 + 2 * 1e-3 + 8e-3 + (3 + 3 + 2 + 1) * 2 * MACHINE.latency
     _, _, _, free = daily(site, everyday, "names")
     assert len(written) == 4
-    assert told.calls == 2 + 3 + 2 + 1 + 4 + 2
-    assert told.emulated - free.emulated == pytest.approx(meta - 16 * MACHINE.latency, abs=1e-6)
+    assert told.calls == 3 + 3 + 2 + 1 + 4 + 2
+    assert told.emulated - free.emulated == pytest.approx(meta - 18 * MACHINE.latency, abs=1e-6)
 
 
 def test_a_file_made_anew_is_another_file(site, everyday):
@@ -297,6 +300,41 @@ def test_a_file_made_anew_is_another_file(site, everyday):
     files = one.world.files()
     assert len(files) >= 2 and {file.name for file in files} == {str(one.place / "a")}
     assert told.grants == len(files)
+
+
+def test_a_renamed_file_keeps_its_locks_and_its_victim_is_forgotten(site, everyday):
+    """Three files are made at a turn, of which the last has the inode of the first in the end."""
+    one, _, _, told = daily(site, everyday, "renames")
+    files, turns = one.world.files(), (told.calls - 10) // 21
+    assert told.calls == 10 + 21 * turns + 19
+    assert len(files) == told.grants == 1 + 3 * (turns + 1)
+    assert [Path(file.name).name for file in files] == ["b"] + ["b", "b", "a"] * (turns + 1)
+
+
+def test_files_that_change_names_are_both_still_there(site, everyday):
+    one, _, _, told = daily(site, everyday, "exchanges")
+    assert len(one.world.files()) == told.grants == 2
+    assert told.calls == 2 * (1 + 4) + 1 + 1 + 1 + 2
+
+
+def test_mappings_are_told(site, everyday):
+    one, written, read, _ = daily(site, everyday, "maps")
+    assert one.world.passed() == [Passed(str(one.place / "a"), 2, 0)]
+    assert (len(written), read) == (4, [])
+    assert notes(one.world.told(), one.world.passed())[0].startswith("the program mapped a: ")
+
+
+def test_asynchronous_calls_end_when_the_servers_are_done(site, everyday):
+    """One after the other, as libc serves them; those whose end a signal tells are libc's."""
+    slow = MACHINE.replace(target_overhead=0.05, target_channels=8)
+    one, written, read, _ = daily(site, everyday, "async", slow)
+    first = len(written) - 6
+    places = [*range(first), 1, 1, 0, 1, 2, 3]
+    assert 1 <= first < 8  # the others were cancelled
+    assert written == [(place * 65536, 65536) for place in places]
+    assert read == [(0, 65536)] * 2
+    assert one.world.passed() == [Passed(str(one.place / "a"), 0, 3)]
+    assert (one.place / "b").stat().st_size == 4 * 65536
 
 
 class Arrival(ctypes.Structure):

@@ -2,7 +2,6 @@
 #include "emulate.h"
 #include "route.h"
 
-#include <aio.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -166,10 +165,4 @@ ALIAS(int, scandir64, scandir,
 ON_FD(int, posix_fadvise, (int fd, off_t offset, off_t size, int advice),
       (fd, offset, size, advice))
 ALIAS(int, posix_fadvise64, posix_fadvise, (int, off64_t, off64_t, int))
-
-PASS(int, lio_listio,
-     (int mode, struct aiocb *const list[restrict], int n, struct sigevent *restrict event),
-     (mode, list, n, event), routing && route_any(list, n), route_lio_listio(list, n, event))
-ALIAS(int, lio_listio64, lio_listio,
-      (int, struct aiocb64 *const[restrict], int, struct sigevent *restrict))
 /* clang-format on */

@@ -13,7 +13,8 @@
     X(20, fsync) X(21, fdatasync) X(22, sync_file_range) X(23, fcntl) X(24, flock) X(25, lockf) \
     X(26, copy_file_range) X(27, sendfile) X(28, splice) X(29, aio_read) X(30, aio_write) \
     X(31, aio_fsync) X(32, unlink) X(33, unlinkat) X(34, remove) X(35, rename) \
-    X(36, renameat) X(37, renameat2) X(38, mkstemp) X(39, dprintf)
+    X(36, renameat) X(37, renameat2) X(38, mkstemp) X(39, dprintf) \
+    X(40, lio_listio)
 
 #define STDIO_CALLS(X) \
     X(64, fopen) X(65, freopen) X(66, fclose) X(67, fread) X(68, fwrite) X(69, fgets) \

@@ -27,6 +27,8 @@ static struct {
     pid_t owner; /* not a child by vfork, which borrows our memory */
     int32_t (*file)(void *world, uint64_t device, uint64_t inode, int64_t size, const char *name);
     void (*forget)(void *world, uint64_t device, uint64_t inode);
+    void (*rename)(void *world, int32_t file, const char *name);
+    void (*pass)(void *world, int32_t file, int32_t what);
     void (*call)(void *world, const struct arrival *arrival);
 } engine;
 
@@ -72,6 +74,14 @@ void emulate_truncated(int fd, int64_t start, int64_t size)
 void emulate_closed(int32_t file, int64_t start)
 {
     tell(OP_CLOSE, file - 1, start, 0, 0);
+}
+
+void emulate_passed(int fd, enum passed what)
+{
+    int error = errno;
+    if (emulate_start(fd))
+        engine.pass(engine.world, emulated[fd] - 1, (int32_t)what);
+    errno = error;
 }
 
 static int is_below(const char *path)
@@ -167,15 +177,33 @@ struct named emulate_find(int directory, const char *path)
     return found;
 }
 
-/* Who renames a file onto another one removes that. */
 void emulate_named(const struct named *before, enum op op, int64_t size, int result)
 {
     int error = errno;
     if (before->file && !result) {
-        if ((op == OP_REMOVE || op == OP_RENAME) && before->is_last)
+        if (op == OP_REMOVE && before->is_last)
             engine.forget(engine.world, before->device, before->inode);
-        if (op != OP_RENAME)
-            tell(op, before->file - 1, before->start, size, 0);
+        tell(op, before->file - 1, before->start, size, 0);
+    }
+    errno = error;
+}
+
+static int is_same(const struct named *one, const struct named *other)
+{
+    return one->inode == other->inode && one->device == other->device;
+}
+
+void emulate_renamed(const struct named *file, const struct named *victim, int directory,
+                     const char *new, int exchanged)
+{
+    char absolute[PATH_BYTES];
+    int error = errno;
+    if (victim->file && victim->is_last && !exchanged && !is_same(file, victim))
+        engine.forget(engine.world, victim->device, victim->inode);
+    if (file->file) {
+        tell(OP_RENAME, file->file - 1, file->start, 0, 0);
+        if (absolute_path(directory, new, absolute))
+            engine.rename(engine.world, file->file - 1, absolute);
     }
     errno = error;
 }
@@ -198,6 +226,7 @@ static void *shared_world(const char *path)
 static void in_child(void)
 {
     engine.owner = getpid();
+    emulate_async_in_child();
 }
 
 static int find_engine(const char *path)
@@ -206,9 +235,11 @@ static int find_engine(const char *path)
     if (library) {
         *(void **)&engine.file = dlsym(library, "engine_file");
         *(void **)&engine.forget = dlsym(library, "engine_forget");
+        *(void **)&engine.rename = dlsym(library, "engine_rename");
+        *(void **)&engine.pass = dlsym(library, "engine_pass");
         *(void **)&engine.call = dlsym(library, "engine_call");
     }
-    return engine.file && engine.forget && engine.call;
+    return engine.file && engine.forget && engine.rename && engine.pass && engine.call;
 }
 
 __attribute__((constructor)) static void construct(void)

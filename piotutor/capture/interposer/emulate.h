@@ -22,6 +22,12 @@ void emulate_sync(int fd, int64_t start);
 void emulate_truncated(int fd, int64_t start, int64_t size);
 void emulate_opened(int fd, int directory, const char *path, int flags, int64_t start);
 void emulate_closed(int32_t file, int64_t start);
+void emulate_drain(int fd); /* before it is closed: asynchronous calls on it come to their end */
+void emulate_async_in_child(void);
+
+/* What isn't delayed is counted. piotutor/engine/core/realtime.h has the same. */
+enum passed { PASSED_MAPPED, PASSED_NOTIFIED };
+void emulate_passed(int fd, enum passed what);
 
 /* A stream: libc reads and writes behind it, which nobody sees but by where the descriptor is then,
  * and by what waits in the stream's buffer. */
@@ -44,6 +50,10 @@ struct named {
 };
 struct named emulate_find(int directory, const char *path);
 void emulate_named(const struct named *before, enum op op, int64_t size, int result);
+
+/* `file` is called `new` now; what was called so is gone, unless it is the same, or called `old`. */
+void emulate_renamed(const struct named *file, const struct named *victim, int directory,
+                     const char *new, int exchanged);
 
 static inline struct named emulate_name(int directory, const char *path)
 {

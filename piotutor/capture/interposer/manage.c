@@ -138,8 +138,12 @@ static int fcntl_routed(int fd, int command, void *argument)
 
 static inline int under_fcntl(int fd, int command, void *argument)
 {
-    return routed(fd) ? fcntl_routed(fd, command, argument)
-                      : real_fcntl()(fd, command, argument);
+    if (routed(fd))
+        return fcntl_routed(fd, command, argument);
+    int result = real_fcntl()(fd, command, argument);
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        emulate_copied(fd, result);
+    return result;
 }
 
 static int fcntl_known(int fd, struct descriptor *d, int command, void *argument)

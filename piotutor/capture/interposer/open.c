@@ -156,6 +156,8 @@ static inline int under_close(int fd)
 {
     int error = routed(fd) ? route_closed(fd) : 0;
     int64_t start = emulate_start(fd);
+    if (unlikely(start))
+        emulate_drain(fd);
     int32_t file = emulate_forget(fd); /* before: another thread may get the same number at once */
     int result = real_close()(fd);
     if (unlikely(file))

@@ -2,6 +2,7 @@
 #include "emulate.h"
 #include "route.h"
 
+#include <linux/fs.h> /* RENAME_EXCHANGE, which libc has since 2.28 */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -29,38 +30,46 @@ static int finished(struct call *call, int result, int directory, const char *pa
     return result;
 }
 
-/* Define a wrapper: what it does, its name, parameters, arguments, the file that its record is
- * about and the one that may be removed by it, the offset of its record, what it is when routed. */
-#define NAMED(what_op, name, parameters, arguments, directory, path, victim, where, ours, instead) \
-    UNDER(int, name, parameters, arguments, ours, instead) \
+/* Define a wrapper: what it does, its name, parameters, arguments, the offset of its record, what
+ * it is when routed. */
+#define NAMED(what_op, name, parameters, arguments, where, instead) \
+    UNDER(int, name, parameters, arguments, routed_path(path), instead) \
     EXPORT int name parameters \
     { \
         struct call call = call_begin(); \
-        struct named before = emulate_name victim; \
+        struct named before = emulate_name(AT_FDCWD, path); \
         int result = under_##name arguments; \
         emulate_named(&before, what_op, where, result); \
         struct what what = {.op = what_op, .call = CALL_##name, .offset = where}; \
-        return finished(&call, result, directory, path, what); \
+        return finished(&call, result, AT_FDCWD, path, what); \
+    }
+
+/* The same of one that renames: its name, parameters, arguments, directories, flags. */
+#define RENAMES(name, parameters, arguments, from, to, flags) \
+    UNDER(int, name, parameters, arguments, routed_at(from, old) || routed_at(to, new), \
+          route_rename(from, old, to, new, flags)) \
+    EXPORT int name parameters \
+    { \
+        struct call call = call_begin(); \
+        struct named file = emulate_name(from, old), victim = emulate_name(to, new); \
+        int result = under_##name arguments; \
+        if (unlikely(emulating) && !result) \
+            emulate_renamed(&file, &victim, to, new, (flags) & RENAME_EXCHANGE); \
+        struct what what = {.op = OP_RENAME, .call = CALL_##name, .offset = -1}; \
+        return finished(&call, result, from, old, what); \
     }
 
 /* clang-format off */
-NAMED(OP_REMOVE, unlink, (const char *path), (path), AT_FDCWD, path, (AT_FDCWD, path), -1,
-      routed_path(path), route_unlink(AT_FDCWD, path, 0))
-NAMED(OP_REMOVE, remove, (const char *path), (path), AT_FDCWD, path, (AT_FDCWD, path), -1,
-      routed_path(path), route_remove(path))
-NAMED(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), AT_FDCWD, path,
-      (AT_FDCWD, path), size, routed_path(path), route_truncate(path, size))
-NAMED(OP_RENAME, rename, (const char *old, const char *new), (old, new), AT_FDCWD, old,
-      (AT_FDCWD, new), -1,
-      routed_path(old) || routed_path(new), route_rename(AT_FDCWD, old, AT_FDCWD, new, 0))
-NAMED(OP_RENAME, renameat, (int from, const char *old, int to, const char *new),
-      (from, old, to, new), from, old, (to, new), -1,
-      routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, 0))
+NAMED(OP_REMOVE, unlink, (const char *path), (path), -1, route_unlink(AT_FDCWD, path, 0))
+NAMED(OP_REMOVE, remove, (const char *path), (path), -1, route_remove(path))
+NAMED(OP_TRUNCATE, truncate, (const char *path, off_t size), (path, size), size,
+      route_truncate(path, size))
+RENAMES(rename, (const char *old, const char *new), (old, new), AT_FDCWD, AT_FDCWD, 0)
+RENAMES(renameat, (int from, const char *old, int to, const char *new), (from, old, to, new),
+        from, to, 0)
 #if __GLIBC_PREREQ(2, 28)
-NAMED(OP_RENAME, renameat2,
-      (int from, const char *old, int to, const char *new, unsigned flags),
-      (from, old, to, new, flags), from, old, (to, new), -1,
-      routed_at(from, old) || routed_at(to, new), route_rename(from, old, to, new, flags))
+RENAMES(renameat2, (int from, const char *old, int to, const char *new, unsigned flags),
+        (from, old, to, new, flags), from, to, flags)
 #endif
 /* clang-format on */
 EXPORT int truncate64(const char *, off64_t) __attribute__((alias("truncate")));

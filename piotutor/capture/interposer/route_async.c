@@ -3,7 +3,8 @@
  */
 #include "route.h"
 
-#include <aio.h>
+#include "async.h"
+
 #include <unistd.h>
 
 static ssize_t done(struct aiocb *request, int operation)
@@ -19,12 +20,6 @@ static ssize_t done(struct aiocb *request, int operation)
 }
 
 /* Who wants to be told of its end otherwise would wait for ever: that is refused. */
-static int is_looked_at(const struct sigevent *event)
-{
-    return event->sigev_notify == SIGEV_NONE
-           || (event->sigev_notify == SIGEV_SIGNAL && !event->sigev_signo);
-}
-
 int route_aio(struct aiocb *request, int operation)
 {
     if (!is_looked_at(&request->aio_sigevent))

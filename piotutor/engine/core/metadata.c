@@ -1,5 +1,5 @@
-/* Operations on names: each takes one of the server's threads for its time. Who makes or removes a
- * file has its directory for the last share of that; other threads wait for it meanwhile. */
+/* Operations on names: each takes one of the server's threads for its time. Who makes, renames
+ * or removes a file has its directory for the last share of that; other threads wait meanwhile. */
 #include "metadata.h"
 
 #include "events.h"
@@ -23,7 +23,7 @@ static int changes_directory(struct world *w, const struct rank *rank)
         file->maker = 0;
     else if (rank->doing.op == CREATE && !maker)
         file->maker = rank->name + 1;
-    return rank->doing.op == REMOVE
+    return rank->doing.op == REMOVE || rank->doing.op == RENAME
            || (rank->doing.op == CREATE && file->maker == rank->name + 1);
 }
 
@@ -39,7 +39,7 @@ void metadata_arrives(struct world *w, int32_t which)
     const struct machine *m = &w->machine;
     const double times[] = {[OPEN] = m->open_time, [CREATE] = m->create_time,
                             [STAT] = m->stat_time, [REMOVE] = m->remove_time,
-                            [TRUNCATE] = m->open_time};
+                            [TRUNCATE] = m->open_time, [RENAME] = m->create_time};
     struct rank *rank = rank_at(w, which);
     ns time = seconds(times[rank->doing.op]), *thread = first_free(w);
     ns *directory = directory_at(w, file_at(w, rank->doing.file)->directory);

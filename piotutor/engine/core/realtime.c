@@ -209,11 +209,19 @@ static int32_t find_directory(struct shared *s, uint64_t directory)
     return i;
 }
 
+static void put_name(struct known *known, const char *name)
+{
+    size_t length = strlen(name);
+    memset(known->name, 0, NAME_BYTES);
+    strncpy(known->name, name + (length < NAME_BYTES ? 0 : length - NAME_BYTES + 1),
+            NAME_BYTES - 1);
+}
+
 /* Objects of one file after the other are put on the targets in turn. */
 static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const char *name)
 {
     struct world *w = world_of(s);
-    int64_t which = s->files, count = s->plan.stripe_count, length = (int64_t)strlen(name);
+    int64_t which = s->files, count = s->plan.stripe_count;
     if (which == w->files)
         return -1;
     int32_t targets[count];
@@ -223,8 +231,7 @@ static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const
     struct known *known = known_at(s, which);
     *known = (struct known){.device = device, .inode = inode, .directory = directory_of(name)};
     engine_put_file(w, which, find_directory(s, known->directory));
-    strncpy(known->name, name + (length < NAME_BYTES ? 0 : length - NAME_BYTES + 1),
-            NAME_BYTES - 1);
+    put_name(known, name);
     return (int32_t)s->files++;
 }
 
@@ -250,6 +257,26 @@ EXPORT void engine_forget(struct shared *s, uint64_t device, uint64_t inode)
     int32_t found = find_file(s, known_at(s, 0), device, inode);
     if (found >= 0)
         known_at(s, found)->inode = 0;
+    give(s);
+}
+
+/* A directory that no file was opened in has no number: then it stays in its old one. */
+EXPORT void engine_rename(struct shared *s, int32_t file, const char *name)
+{
+    if (s->broken || file < 0 || file >= s->files || !take(s))
+        return;
+    int32_t directory = find_directory(s, directory_of(name));
+    if (directory < s->files)
+        engine_put_file(world_of(s), file, directory);
+    put_name(known_at(s, file), name);
+    give(s);
+}
+
+EXPORT void engine_pass(struct shared *s, int32_t file, int32_t what)
+{
+    if (s->broken || file < 0 || file >= s->files || !take(s))
+        return;
+    known_at(s, file)->passed[what]++;
     give(s);
 }
 

@@ -10,12 +10,16 @@ struct plan { /* how files are laid out, and where ranks are */
     int64_t stripe_size, stripe_count, ranks_per_client;
 };
 
+/* What isn't delayed: mappings, and asynchronous calls whose end a signal or a thread tells. */
+enum passed { MAPPED, NOTIFIED, PASSED };
+
 /* A file that a process has opened: the end of its path, and how far it reaches. */
 struct known {
     uint64_t device, inode; /* inode 0: it was removed */
-    uint64_t directory;     /* made of its name */
+    uint64_t directory;     /* made of its first name */
     int64_t end;
     char name[NAME_BYTES];
+    int64_t passed[PASSED]; /* how many */
 };
 
 /* What a process has just done with a file. */
@@ -51,6 +55,8 @@ EXPORT const struct known *engine_known(struct shared *s, int64_t which);
 EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, int64_t size,
                            const char *name);
 EXPORT void engine_forget(struct shared *s, uint64_t device, uint64_t inode);
+EXPORT void engine_rename(struct shared *s, int32_t file, const char *name);
+EXPORT void engine_pass(struct shared *s, int32_t file, int32_t what);
 EXPORT void engine_call(struct shared *s, const struct arrival *arrival);
 
 #endif

@@ -204,8 +204,8 @@ void begin(struct world *w, int32_t which, struct operation what)
 {
     static void (*const act[256])(struct world *, int32_t, struct operation) = {
         [OPEN] = ask_metadata, [CREATE] = ask_metadata, [STAT] = ask_metadata,
-        [REMOVE] = ask_metadata, [TRUNCATE] = ask_metadata, [READ] = transfer,
-        [WRITE] = transfer, [SYNC] = sync, [CLOSE] = sync, [BARRIER] = barrier,
+        [REMOVE] = ask_metadata, [TRUNCATE] = ask_metadata, [RENAME] = ask_metadata,
+        [READ] = transfer, [WRITE] = transfer, [SYNC] = sync, [CLOSE] = sync, [BARRIER] = barrier,
         [PAUSE] = pause_for, [WAIT] = wait_until};
     struct rank *rank = rank_at(w, which);
     rank->doing = what;

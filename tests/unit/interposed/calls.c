@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -162,6 +163,39 @@ static void begun(void)
     CLOSED("async", fd);
 }
 
+/* One that waits says what was moved, one that doesn't what was asked. */
+static void listed(void)
+{
+    int fd = opened("async");
+    struct aiocb one = {.aio_fildes = fd, .aio_buf = buffer, .aio_nbytes = 64, .aio_offset = 80,
+                        .aio_lio_opcode = LIO_WRITE};
+    struct aiocb two = one, none = {.aio_fildes = fd, .aio_lio_opcode = LIO_NOP};
+    two.aio_lio_opcode = LIO_READ;
+    two.aio_offset = 40;
+    two.aio_nbytes = 8;
+    struct aiocb *all[4] = {&one, NULL, &none, &two};
+    if (lio_listio(LIO_WAIT, all, 4, NULL))
+        exit(5);
+    SAID(WRITE, lio_listio, "async", 80, 64, 64);
+    SAID(READ, lio_listio, "async", 40, 8, 8);
+    two.aio_offset = 140;
+    if (lio_listio64(LIO_NOWAIT, (struct aiocb64 **)all + 3, 1, NULL))
+        exit(5);
+    SAID(READ, lio_listio, "async", 140, 8, 8);
+    while (aio_error(&two) == EINPROGRESS)
+        aio_suspend64((const struct aiocb64 **)all + 3, 1, NULL);
+    if (aio_return(&two) != 4 || aio_cancel(fd, NULL) != AIO_ALLDONE
+        || aio_cancel64(fd, (struct aiocb64 *)&two) != AIO_ALLDONE)
+        exit(5);
+    char *first = mmap(NULL, 8, PROT_READ, MAP_PRIVATE, fd, 0);
+    char *again = mmap64(NULL, 8, PROT_READ, MAP_SHARED, fd, 0);
+    if (first == MAP_FAILED || again == MAP_FAILED || *first != *again)
+        exit(5);
+    munmap(first, 8);
+    munmap(again, 8);
+    CLOSED("async", fd);
+}
+
 static void management(void)
 {
     int fd = opened("file");
@@ -301,6 +335,7 @@ int main(void)
     transfers();
     copies();
     begun();
+    listed();
     management();
     descriptors();
     streams();
