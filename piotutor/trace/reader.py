@@ -33,6 +33,7 @@ from piotutor.trace.writer import header_line
 
 _SAME_CLOCK = 5_000_000  # ns; nodes whose clocks differ by less are taken to share one
 _PIECE = 8192  # records looked at at a time: 640 KiB, which stay in the cache
+_WHOLE = np.dtype((np.void, RECORD.itemsize))  # else numpy copies field by field
 
 Where = str | os.PathLike[str]
 
@@ -89,7 +90,10 @@ class Trace:
         meta: Mapping[str, Any] | None = None,
     ) -> Trace:
         """Make a trace of records in any order (``parent`` indexes `records`)."""
-        return cls(_sort(records.copy()), list(files), dropped, provenance, dict(meta or {}))
+        own = _sort(records)
+        if own is records:
+            own = records.view(_WHOLE).copy().view(RECORD)
+        return cls(own, list(files), dropped, provenance, dict(meta or {}))
 
     @classmethod
     def load(cls, where: Where | Iterable[Where], *, salvage: bool = False) -> Trace:
@@ -219,7 +223,7 @@ class Trace:
         have been here.
         """
         mask = self.where(layer=layer, op=op, rank=rank, phase=phase, repetition=repetition)
-        kept = self.records[mask]
+        kept = self.records.compress(mask)
         place = np.append(np.where(mask, np.cumsum(mask) - 1, -1), -1)
         kept["parent"] = place[kept["parent"]]
         return Trace(kept, self.files, self.dropped, self.provenance, self.meta)
@@ -277,7 +281,7 @@ def _sort(records: np.ndarray) -> np.ndarray:
     place = np.empty(len(order) + 1, np.int64)
     place[order] = np.arange(len(order))
     place[-1] = -1
-    records = records[order]
+    records = records.take(order)  # twenty times as fast as an index
     records["parent"] = place[clip_parent(records["parent"], len(order))]
     return records
 
