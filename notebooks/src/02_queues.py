@@ -95,7 +95,7 @@ deeper = pio.Workload.make(num_tasks=1, read=True, direct_io=True, test_file=fil
 
 # %% [markdown]
 # The made-up device is *emulated*: the reads are real ones of your real file, but each is held back until the device that isn't there would have been done with it. We read 512 pieces at each
-# depth. In the picture, watch the left panel and the middle one: which of them rises first, which one later?
+# depth. In the picture, watch the left panel and the middle one: which of them rises first, which one later? (The dashed lines, and the D and Dmax beside them, are explained in step 6.)
 
 # %%
 fewer = deeper.replace(segment_count=512)

@@ -156,7 +156,8 @@ whole = turns.replace(block_size=49_152, transfer_size=49_152)
 padded = await lesson.watch(whole, "padded", storage=two, views=("locks",))
 
 # %% [markdown]
-# Compare where the bars begin and end. With padding, one client can keep what lies behind while the other one holds what lies ahead. (Without it, this happens only where one of them is a record ahead.)
+# Compare where the bars begin and end; what is white is nobody's at that moment. With padding, one client can keep what lies behind while the other one holds what lies ahead. (Without it, this happens only where one of
+# them is a record ahead.)
 
 # %%
 pio.plot_locks({"strided": strided, "padded": padded}, first=16)
@@ -262,7 +263,7 @@ lesson.locks("strided", "padded", "objects")
 # CephFS, the file system of Ceph, has no locks for ranges. Its metadata server gives out permissions for whole files; such a one is a *capability*. One kind says: you may keep in memory what you write, and send it later. A file's
 # only writer has it. With two writers, it is taken back from both.
 #
-# The next cell starts a real Ceph with two servers on this machine. This is no emulation. Two ranks write halves of one file, the pattern that was so good before. They do it through MPI-IO, so that both have the file open
+# The next cell starts a real Ceph with two servers on this machine (an *OSD* is such a server). This is no emulation. Two ranks write halves of one file, the pattern that was so good before. They do it through MPI-IO, so that both have the file open
 # from the first write to the last.
 
 # %%
@@ -274,7 +275,7 @@ apart = halves.replace(api="MPIIO", fsync=True)
 shared = await lesson.watch(apart, "halves", storage=ceph, views=("targets",))
 
 # %% [markdown]
-# And the same records in two files, one for each rank:
+# And the same records in two files, one for each rank. Will the servers get as many writes again?
 
 # %%
 files = apart.replace(file_per_process=True)
