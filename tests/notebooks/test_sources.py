@@ -43,6 +43,14 @@ def test_every_lesson_of_the_table_has_a_source():
     assert [lesson.name[:2] for lesson in LESSONS] == sorted(course.COURSE)
 
 
+@lessons
+def test_a_lesson_stands_in_every_list_of_them(source):
+    link = f"{target(source).name})"
+    assert link in (NOTEBOOKS.parent / "README.md").read_text("utf-8")
+    assert link in prose(NOTEBOOKS / "src/README.py")
+    assert f"\n| {source.name[:2]} | " in (NOTEBOOKS.parent / "docs/lessons.md").read_text("utf-8")
+
+
 def test_there_is_no_notebook_without_a_source():
     assert sorted(NOTEBOOKS.glob("*.ipynb")) == sorted(target(page) for page in PAGES)
 

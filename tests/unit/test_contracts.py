@@ -6,12 +6,14 @@ import os
 
 import pytest
 
+from piotutor.launch import LAUNCHERS
 from piotutor.launch.flux import Flux
 from piotutor.launch.hosts import Hosts
 from piotutor.launch.local import Local
 from piotutor.launch.lsf import LSF
 from piotutor.launch.pbs import PBS
 from piotutor.launch.slurm import Slurm
+from piotutor.storage import STORAGES
 from piotutor.testing.launchers import LauncherSuite
 from piotutor.testing.storages import StorageSuite
 
@@ -98,3 +100,12 @@ class TestLSFLauncher(LauncherSuite):
 
     def make(self):
         return LSF(local=MPICH)
+
+
+@pytest.mark.parametrize(
+    ("table", "suite"),
+    [(STORAGES, StorageSuite), (LAUNCHERS, LauncherSuite)],
+    ids=["storages", "launchers"],
+)
+def test_none_is_without_its_suite(table, suite):
+    assert {one.name for one in suite.__subclasses__()} >= set(table)
