@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from piotutor import metrics, rundir
+from piotutor import foretold, metrics, rundir
 from piotutor.capture import choice
 from piotutor.content import Mismatch
 from piotutor.kernels.hints import compare
@@ -17,6 +17,7 @@ from piotutor.results import Run, read_errors, read_output, recorded
 from piotutor.storage import beside, seen
 from piotutor.storage.striping import stripe_size
 from piotutor.trace import Layer, Op, Trace
+from piotutor.workload import Workload
 
 _KILLED = re.compile(
     r"EXIT STRING: (.+)|exited on (signal [^.]+)|srun: error: \S+ tasks? \S+: ((?!Exited)[^\n(]+)"
@@ -46,6 +47,9 @@ def collect(directory: Path) -> Run:
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
     trace.meta.update(environment=environment, workload=workload)
+    if status == "done" and workload and "emulation" in environment:
+        work = Workload.from_dict(workload)
+        captured["notes"] += foretold.differences(trace, work, environment)
     result = outcome(
         trace,
         worker.get("environment", {}) | environment,

@@ -12,12 +12,11 @@ import numpy as np
 
 from piotutor import ior, metrics
 from piotutor.engine import Machine, model
-from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import UsageError
+from piotutor.foretold import machine_of, plan_of
 from piotutor.plots.style import badge
 from piotutor.trace import Layer, Op, Trace
 from piotutor.units import format_count, format_rate, format_seconds
-from piotutor.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -191,8 +190,11 @@ def comparison_data(
     badges: list[str] = []
     named = names_of(runs)
     for name, run in named.items():
-        on, called = machine_of(run, machine)
-        work, layout = plan_of(run, stripe_size, stripe_count)
+        if run.workload is None:
+            kind = getattr(run, "name", "it")
+            raise UsageError(f"{kind} is a run of a program: only workloads can be modelled")
+        on, called = machine_of(run.environment, machine)
+        work, layout = plan_of(run.workload, run.environment, stripe_size, stripe_count)
         trace = model(work, on, **layout, layers=WHAT[what].layers)
         trace.meta["environment"] = {"filesystem": called}
         notes = (f"note: {note}" for note in run.environment.get("storage_notes", ()))
@@ -230,48 +232,6 @@ def badge_of(run: Any) -> str:
     trace: Trace = run.trace
     return badge(Trace(trace.records, trace.files, trace.dropped, trace.provenance,
                        {**trace.meta, "environment": run.environment}))  # fmt: skip
-
-
-def machine_of(run: Any, machine: Machine | str | None) -> tuple[Machine, str]:
-    """Return the machine to model on, and what it is called."""
-    if machine is not None:
-        on, name = take_machine(machine)
-        return on, kind_of(name) or "a machine of its own"
-    told = dict(run.environment.get("machine") or {})
-    if not told:
-        raise UsageError(
-            "on what machine is it to be modelled? Give one: piotutor model --machine list"
-        )
-    name = told.pop("name", "")
-    try:
-        return Machine(**told), kind_of(name) or "a machine of its own"
-    except TypeError:
-        raise UsageError(
-            "the run's machine has parameters that are unknown here: name a machine"
-        ) from None
-
-
-def plan_of(
-    run: Any, stripe_size: int | None = None, stripe_count: int | None = None
-) -> tuple[Workload, dict[str, int]]:
-    """Return what is to be modelled of a run: its workload, and how its files were laid out.
-
-    Raises
-    ------
-    UsageError
-        It is a run of a program.
-    """
-    work: Workload | None = run.workload
-    if work is None:
-        name = getattr(run, "name", "it")
-        raise UsageError(f"{name} is a run of a program: only workloads can be modelled")
-    known = (run.environment.get("layout") or {}).get("components") or [{}]
-    size = stripe_size or known[0].get("stripe_size") or 1 << 20
-    count = stripe_count or max(known[0].get("stripe_count", 1), 1)
-    each = run.environment.get("ranks_per_client")
-    if each and not work.tasks_per_node:
-        work = work.replace(tasks_per_node=each)
-    return work, {"stripe_size": size, "stripe_count": count}
 
 
 def names_of(runs: Any) -> dict[str, Any]:

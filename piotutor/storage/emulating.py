@@ -13,6 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from piotutor.engine.again import think_time
 from piotutor.engine.library import library_path
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import targets_of
@@ -22,9 +25,12 @@ from piotutor.storage.beside import READY, serve, told_to_end, write_whole
 from piotutor.storage.placing import layout_of
 from piotutor.storage.striping import Component, Striping
 from piotutor.stripemap import StripeMap
+from piotutor.trace import Layer, Trace
 from piotutor.trace.writer import TraceWriter
 from piotutor.units import format_seconds
 
+CALLS = "calls.piot"
+"""In the run directory: when each call began in the engine, and when it was over there."""
 MOST_NAMES = 3
 """Files that a note names, and then how many more there are."""
 LIMIT = 1.1
@@ -51,11 +57,13 @@ class Emulation:
             "PIOTUTOR_EMULATE_LIBRARY": str(library_path()),
         }
         self.world = SharedWorld(Path(orders["world"]), self.machine, **self.plan)
-        path = self.run_dir / "trace/servers.piot"
+        self.servers = self._writer("trace/servers.piot")
+        self.calls = self._writer(CALLS)
+
+    def _writer(self, name: str) -> TraceWriter:
+        path = self.run_dir / name
         about = {"system": "emulated"}
-        self.writer = TraceWriter(
-            path, rank=-1, writer="servers", provenance="emulated", notes=about
-        )
+        return TraceWriter(path, rank=-1, writer=path.stem, provenance="emulated", notes=about)
 
     def run(self) -> None:
         """Let the ranks go, record until they are done, and say how it went."""
@@ -64,11 +72,12 @@ class Emulation:
             self._record()
         self._record(rest=True)
         told = self.world.told()
-        self.writer.drop(told.dropped)
-        self.writer.close()
+        self.servers.drop(told.dropped)
+        self.servers.close()
+        self.calls.close()
         write_whole(self.run_dir / "map.json", self._map())
         about = {
-            "emulation": told._asdict(),
+            "emulation": told._asdict() | {"think_time": self._think_time()},
             "clients": self.machine.clients,
             "ranks_per_client": self.plan["ranks_per_client"],
             "storage_notes": notes(told, self.world.passed()),
@@ -77,10 +86,12 @@ class Emulation:
 
     def _record(self, *, rest: bool = False) -> None:
         records = self.world.collect(rest=rest)
-        if len(records):
-            block = self.writer.claim(len(records))
-            block.records[:] = records[: len(block)]
-            self.writer.drop(len(records) - len(block))
+        calls = records["layer"] == Layer.APP
+        _write(self.calls, records[calls])
+        _write(self.servers, records[~calls])
+
+    def _think_time(self) -> float:
+        return think_time(Trace.load(self.run_dir / CALLS).records)
 
     def _map(self) -> dict[str, Any]:
         """Return where every byte of every file lay."""
@@ -98,6 +109,13 @@ class Emulation:
         part = Component(self.plan["stripe_size"], self.count, targets=targets)
         layout = layout_of(Striping("emulated", (part,)))
         return StripeMap.computed(layout, size, system="emulated")
+
+
+def _write(writer: TraceWriter, records: np.ndarray) -> None:
+    if len(records):
+        block = writer.claim(len(records))
+        block.records[:] = records[: len(block)]
+        writer.drop(len(records) - len(block))
 
 
 def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:

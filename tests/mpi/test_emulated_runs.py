@@ -13,14 +13,17 @@ from interposing import build
 
 from piotutor import cli, runner
 from piotutor.engine import Machine
+from piotutor.engine.again import again
 from piotutor.engine.library import library_path
 from piotutor.engine.shared import SharedWorld, why_not
 from piotutor.errors import RunError, UsageError
+from piotutor.foretold import machine_of, plan_of
 from piotutor.modelled import model_run
 from piotutor.plots.locks_data import locks_data
 from piotutor.serving import Servers
 from piotutor.storage import parse
-from piotutor.trace import Layer, Op
+from piotutor.storage.emulating import CALLS
+from piotutor.trace import Layer, Op, Trace
 from piotutor.workload import Workload
 
 pytestmark = [
@@ -69,6 +72,14 @@ def callbacks(run):
     return run.environment["emulation"]["callbacks"]
 
 
+def same_in_virtual_time(run):
+    """Whether each call took as long as in virtual time, to the nanosecond."""
+    calls = Trace.load(run.dir / CALLS).records
+    _, layout = plan_of(run.workload, run.environment)
+    made = again(calls, machine_of(run.environment)[0], **layout)
+    return len(calls) == run.environment["emulation"]["calls"] and np.array_equal(made, calls)
+
+
 @pytest.mark.parametrize("api", ["POSIX", "MPIIO"])
 def test_callbacks_follow_the_pattern(firm, api):
     strided = runner.run_sync(work(api, **STRIDED), storage=firm)
@@ -85,6 +96,7 @@ def test_callbacks_follow_the_pattern(firm, api):
             assert run.result["layers"][layer]["write"] == MOVED
             assert run.result["layers"][layer]["read"] == MOVED
         assert run.environment["emulation"]["trouble"] == ""
+        assert same_in_virtual_time(run)
         shown = locks_data(run.trace)
         assert shown.callbacks == callbacks(run)
         assert shown.grants == run.environment["emulation"]["grants"]
@@ -262,6 +274,7 @@ def test_targets_may_be_devices(tmp_path, device):
     run = runner.run_sync(small, storage=f"emulated:{path},stripe_count=2")
     foretold = model_run(small, str(path), stripe_count=2)
     assert run.result["layers"]["device"] == foretold.result["layers"]["device"]
+    assert same_in_virtual_time(run)
     moved = sum(each["operations"] for each in run.result["layers"]["device"].values())
     assert moved == 2 * 16 * 4 if device == "array" else moved > 2 * 16
     records = run.trace.records[run.trace.where(layer=Layer.DEVICE, op=(Op.READ, Op.WRITE))]

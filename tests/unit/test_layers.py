@@ -39,6 +39,7 @@ ROWS = (
         "imported",
         "modelled",
         "curves",
+        "foretold",
         "outcome",
     ),
     ("plots",),

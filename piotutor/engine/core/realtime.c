@@ -106,8 +106,8 @@ EXPORT int engine_share(void *memory, const struct machine *machine, const struc
     lay_out(s, size);
     s->plan = *plan;
     s->seats = size->ranks;
-    struct world *w = engine_make(world_of(s), machine, size, 1 << SERVER | 1 << DEVICE,
-                                  NULL);
+    struct world *w = engine_make(world_of(s), machine, size,
+                                  1 << APP | 1 << SERVER | 1 << DEVICE, NULL);
     w->now = w->last_time = clock_now();
     return error;
 }
@@ -298,7 +298,19 @@ static int64_t sit_down(struct shared *s, int32_t rank)
     return i;
 }
 
-/* What has happened can't be changed: where that is later than the call began, it enters then. */
+/* What has happened can't be changed: where that is later than the call began, it enters just after
+ * that, at a moment of its own. So there is one order only in which it can all have happened. */
+static void go_to(struct shared *s, ns start)
+{
+    struct world *w = world_of(s);
+    advance(s, start);
+    while (w->now >= start && !s->broken) {
+        start = w->now + 1;
+        advance(s, start);
+    }
+    w->now = start;
+}
+
 static int64_t enter(struct shared *s, const struct arrival *a)
 {
     struct world *w = world_of(s);
@@ -306,9 +318,7 @@ static int64_t enter(struct shared *s, const struct arrival *a)
     if (place < 0)
         return place;
     *seat_at(s, place) = (struct seat){.state = BUSY, .pid = getpid()};
-    advance(s, a->start);
-    if (w->now < a->start)
-        w->now = a->start;
+    go_to(s, a->start);
     struct rank *rank = rank_at(w, place);
     rank->name = a->rank;
     rank->client = (int32_t)(a->rank / s->plan.ranks_per_client % w->machine.clients);
