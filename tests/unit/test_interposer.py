@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from interposing import PROGRAMS, SOURCES, Stage, build, build_library, compiler, interposer, told
 
+from piotutor.engine import Machine
+from piotutor.engine.library import library_path
+from piotutor.engine.shared import SharedWorld, why_not
 from piotutor.trace import Flag, Follower, Layer, Op, Trace, interest
 from piotutor.trace.reader import HEADER
 from piotutor.trace.record import State
@@ -345,6 +348,7 @@ def test_sanitizers_find_nothing(tmp_path, stage):
         program = build("calls", tmp_path, *checks)
         crowd = build("crowd", tmp_path, *checks)
         family = build("family", tmp_path, *checks)
+        everyday = build("everyday", tmp_path, *checks)
     except subprocess.CalledProcessError:
         pytest.skip("this compiler has no sanitizers")
     runtime = subprocess.run(
@@ -358,3 +362,16 @@ def test_sanitizers_find_nothing(tmp_path, stage):
     for command in ((crowd,), (family, "fork"), (family, "vfork"), (family, "exec")):
         done = stage.run(*command, preload=preload, **quiet)
         assert (done.returncode, done.stderr) == (0, b""), command
+    slow = {} if why_not() else emulation(tmp_path, stage.here)
+    for words in (("maps", "a"), ("async", "b", "c")) if slow else ():
+        done = stage.run(everyday, *words, preload=preload, **quiet, **slow)
+        assert (done.returncode, done.stderr) == (0, b""), words
+
+
+def emulation(directory, prefix):
+    """Make a world whose requests take 20 ms each; return what tells of it to a program."""
+    path = directory / "world"
+    machine = Machine(clients=1, targets=1, target_overhead=2e-2, dirty_limit=0)
+    SharedWorld(path, machine, stripe_size=1 << 20, stripe_count=1)
+    about = {"PREFIX": prefix, "WORLD": path, "LIBRARY": library_path()}
+    return {f"PIOTUTOR_EMULATE_{name}": str(value) for name, value in about.items()}
