@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,8 @@ class Curve:
     x : ndarray of int64
         Values of the knob, ascending; that of `at` is among them.
     rates : dict
-        ``write`` and ``read``, where they happen: bytes/s at each value, open to close.
+        ``write`` and ``read``, where they happen: bytes/s at each value, open to close; NaN where
+        they aren't known yet.
     limit : ndarray
         What the parts in use carry at most: bytes/s at each value; infinity where none has a limit.
     limited_by : list of str
@@ -93,6 +95,11 @@ class Curve:
     rates: dict[str, np.ndarray]
     limit: np.ndarray
     limited_by: list[str]
+
+    @property
+    def missing(self) -> int:
+        """How many points aren't known yet."""
+        return int(np.isnan(next(iter(self.rates.values()))).sum())
 
 
 class Turnable:
@@ -221,14 +228,19 @@ class Turnable:
         trace = model(work, machine, **layout, layers=(Layer.APP,))
         return {phase.op: phase.bandwidth for phase in metrics.phases(trace)}
 
-    def _all(self, settings: list[Setting]) -> list[dict[str, float]]:
-        """Return the bandwidth of each; what is known isn't computed again."""
+    def _compute(self, settings: list[Setting], patience: float) -> None:
+        """Get to know the bandwidth of each, until patience ends; of the first new one always."""
         new = [one for one in settings if one not in self._known]
         self._need_time(new)
-        new.sort(key=lambda one: one.clients, reverse=True)
+        end = time.monotonic() + patience
+
+        def point(one: Setting) -> dict[str, float] | None:
+            return self.bandwidth(one) if one is new[0] or time.monotonic() < end else None
+
         with ThreadPoolExecutor(2) as pool:  # the engine runs without Python's lock
-            self._known.update(zip(new, pool.map(self.bandwidth, new), strict=True))
-        return [self._known[one] for one in settings]
+            for one, rates in zip(new, pool.map(point, new), strict=True):
+                if rates is not None:
+                    self._known[one] = rates
 
     def _need_time(self, settings: list[Setting]) -> None:
         """Refuse what would take too long."""
@@ -240,8 +252,21 @@ class Turnable:
                 f"make -b smaller than {format_size(works[0].bytes_per_rank)}, or -t larger"
             )
 
-    def curve(self, setting: Setting, over: str = "clients") -> Curve:
+    def curve(
+        self, setting: Setting, over: str = "clients", *, patience: float = math.inf
+    ) -> Curve:
         """Return the curve over one knob, the others as they stand.
+
+        Parameters
+        ----------
+        setting : Setting
+            Where the knobs stand.
+        over : str
+            One of `KNOBS`.
+        patience : float
+            Seconds after which no other point is begun: those that are still missing come when
+            asked for again, at least one each time. The first are where the knob stands, twice
+            that, and both ends.
 
         Raises
         ------
@@ -256,8 +281,11 @@ class Turnable:
         settings = [
             one.replace(stripe_count=min(one.stripe_count, one.targets)) for one in settings
         ]
-        found = self._all(settings)
-        rates = {op: np.array([each[op] for each in found]) for op in found[0]}
+        first = x.index(getattr(setting, over))
+        self._compute([settings[place] for place in _in_turn(x, first)], patience)
+        unknown = dict.fromkeys(self._known[settings[first]], math.nan)
+        found = [self._known.get(one, unknown) for one in settings]
+        rates = {op: np.array([each[op] for each in found]) for op in unknown}
         limits = [min((rate, name) for name, rate in self.limits(one).items()) for one in settings]
         least, names = np.array([rate for rate, _ in limits]), [name for _, name in limits]
         return Curve(over, setting, np.array(x, np.int64), rates, least, names)
@@ -286,6 +314,18 @@ class Turnable:
             "the servers' interfaces": servers * (machine.server_bandwidth or math.inf),
             "the targets": used * machine.target_channels * max(asked, default=math.inf),
         }
+
+
+def _in_turn(x: list[int], first: int) -> list[int]:
+    """Return the places of points, those first that tell most."""
+    ends = (0, len(x) - 1)
+    double = next((place for place, value in enumerate(x) if value >= 2 * x[first]), first - 1)
+    return sorted(
+        range(len(x)),
+        key=lambda place: (
+            place != first, place != double, place not in ends, abs(place - first)
+        ),
+    )  # fmt: skip
 
 
 def steps(most: int, *more: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -61,9 +62,12 @@ class WhatIf:
         self.kept: WhatIfData | None = None
         self.data = self.compute()
 
-    def compute(self) -> WhatIfData:
-        """Return the curve where the knobs stand; from now on it is `data`."""
-        self.data = whatif_data(self.of, self.at, over=self.over)
+    def compute(self, patience: float = math.inf) -> WhatIfData:
+        """Return the curve where the knobs stand; from now on it is `data`.
+
+        What isn't known after so many seconds is left for another time.
+        """
+        self.data = whatif_data(self.of, self.at, over=self.over, patience=patience)
         return self.data
 
     def choose(self, name: str) -> None:
@@ -80,7 +84,7 @@ class WhatIf:
 
     def picture(self) -> Any:
         """Draw the curve as it is now, as a still picture."""
-        return plot_whatif(self.data, style=self.style)
+        return plot_whatif(self.compute(), style=self.style)
 
     def _ipython_display_(self) -> None:
         from piotutor.live import twin

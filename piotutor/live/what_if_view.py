@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import anywidget
@@ -16,12 +17,24 @@ from piotutor.live.what_if import WhatIf
 from piotutor.plots.whatif import AXES, WhatIfData, top_of, whatif_alt, whatif_finding
 from piotutor.units import format_rate, format_size
 
+PATIENCE = 0.02
+"""Seconds after which a curve is sent with the points that there are."""
+
 
 class WhatIfView(anywidget.AnyWidget):
     """Knobs, and the curve that follows them.
 
     The browser sets the knobs and counts `turn` up, in one message; all that changes comes back in
-    one message.
+    one message. A curve that takes longer is sent as it is; when the browser has painted that, it
+    asks for more.
+
+    Parameters
+    ----------
+    of : WhatIf
+    clock : str
+        As of `piotutor.live.view.View`.
+    patience : float
+        Seconds, as `piotutor.curves.Turnable.curve` takes them.
 
     Attributes
     ----------
@@ -60,9 +73,9 @@ class WhatIfView(anywidget.AnyWidget):
     clock = traitlets.Unicode().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, of: WhatIf, clock: str) -> None:
+    def __init__(self, of: WhatIf, clock: str, *, patience: float = PATIENCE) -> None:
         super().__init__(look=look(2, of.style), clock=clock)
-        self._of = of
+        self._of, self._patience = of, patience
         self._tell()
         self.observe(self._turned, "turn")
         self.on_msg(self._asked)
@@ -77,17 +90,25 @@ class WhatIfView(anywidget.AnyWidget):
                 knobs = {knob: getattr(self, knob) for knob in KNOBS}
                 of.turn(file_per_process=self.own, **knobs)
             of.over = self.over
-            of.compute()
+            of.compute(self._patience)
         except PiotutorError as error:
             self.problem = str(error)
             return
         self._tell()
 
     def _asked(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """Keep the curve as it is, to compare others with it; or forget the one that was kept."""
-        if content in ("keep", "forget"):
-            self._of.kept = self._of.data if content == "keep" else None
-            self._tell()
+        """Keep the whole curve, to compare others with it; forget it; or have more points."""
+        of = self._of
+        if content not in ("keep", "forget", "more"):
+            return
+        try:
+            data = of.compute(self._patience if content == "more" else math.inf)
+        except PiotutorError as error:
+            self.problem = str(error)
+            return
+        if content != "more":
+            of.kept = data if content == "keep" else None
+        self._tell()
 
     def _tell(self) -> None:
         """Send all that there is to be shown, in one message."""
@@ -127,6 +148,7 @@ def frame(data: WhatIfData, kept: WhatIfData | None, turn: int) -> wire.Frame:
     meta = {
         "kind": "load",
         "turn": turn,
+        "missing": curve.missing,
         "ops": list(curve.rates),
         "kept": list(kept.curve.rates) if kept else [],
         "place": data.place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,7 +68,11 @@ class WhatIfData:
 
 
 def whatif_data(
-    of: Turnable, setting: Setting | None = None, *, over: str = "clients"
+    of: Turnable,
+    setting: Setting | None = None,
+    *,
+    over: str = "clients",
+    patience: float = math.inf,
 ) -> WhatIfData:
     """Compute a curve.
 
@@ -79,6 +84,8 @@ def whatif_data(
         Where the knobs stand; as they begin, if not given.
     over : str
         One of `piotutor.curves.KNOBS`.
+    patience : float
+        Seconds, as `piotutor.curves.Turnable.curve` takes them.
 
     Raises
     ------
@@ -87,7 +94,7 @@ def whatif_data(
     PiotutorError
         The engine isn't built.
     """
-    curve = of.curve(setting or of.start, over)
+    curve = of.curve(setting or of.start, over, patience=patience)
     line = ior.command(of.work(curve.at))
     return WhatIfData(curve, line, f"modelled · {of.name}: {_in_words(curve.at, of)}")
 
@@ -126,6 +133,8 @@ def _further(data: WhatIfData) -> str:
     other = int(ahead[0]) if len(ahead) else max(here - 1, 0)
     if other == here:
         return "there is nothing to turn"
+    if np.isnan(rate[other]):
+        return "the rest of the curve is to come"
     factor = rate[other] / rate[here]
     if factor >= _SAME:
         change = f"{factor:.2g} times as fast"
@@ -157,6 +166,7 @@ def whatif_alt(data: WhatIfData) -> str:
         values = (
             f"{_value(curve.over, int(x))}: {format_rate(each)}"
             for x, each in zip(curve.x, rate, strict=True)
+            if np.isfinite(each)
         )
         parts.append(f"{op}: {', '.join(values)}")
     limit = float(curve.limit[data.place])
@@ -201,7 +211,7 @@ def _draw(data: WhatIfData, ax: Axes) -> None:
 
 def top_of(curve: Curve) -> float:
     """Return where the vertical axis ends: above the highest rate, and the limit if it is near."""
-    most = max((float(rate.max()) for rate in curve.rates.values()), default=0.0)
+    most = max((float(np.nanmax(rate)) for rate in curve.rates.values()), default=0.0)
     near = float(curve.limit.max())
     return 1.12 * (near if most < near <= 1.6 * most else most) or 1.0
 

@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.skipif(library() is None, reason="the engine isn't built"),
 ]
 SECONDS = 120_000
+WHOLE = "document.querySelector('.pio-canvas').dataset.missing === '0'"
 TURNED = "count => Number(document.querySelector('.pio-canvas')?.dataset.turn) === count"
 
 
@@ -39,3 +40,10 @@ def test_the_curve_follows_the_knobs_by_keyboard(lab):
     page.wait_for_function(TURNED, arg=3, timeout=SECONDS)
     assert "stripe count" in canvas.get_attribute("aria-label")
     assert not page.locator(".pio-twin").is_visible()
+    page.locator("select", has_text="ssd-lustre").select_option("ssd-lustre")
+    for knob in ("targets", "stripe count"):
+        page.get_by_label(knob, exact=True).focus()
+        page.keyboard.press("End")
+    page.wait_for_function(TURNED, arg=6, timeout=SECONDS)
+    page.wait_for_function(WHOLE, timeout=SECONDS)
+    assert "64 stripes" in canvas.get_attribute("aria-label")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -22,7 +23,8 @@ def view(monkeypatch):
     pytest.importorskip("anywidget")
     from piotutor.live.what_if_view import WhatIfView
 
-    made = WhatIfView(pio.whatif("ior -N 4 -t 256k -b 4m -w -r -e", stripe_count=2), "clock")
+    shown = pio.whatif("ior -N 4 -t 256k -b 4m -w -r -e", stripe_count=2)
+    made = WhatIfView(shown, "clock", patience=math.inf)
     made.told = []
     monkeypatch.setattr(made, "send_state", lambda key: made.told.append(names(key)))
     return made
@@ -97,6 +99,31 @@ def test_what_can_not_be_modelled_is_said_and_the_curve_stays(view):
     turn(view, stripe_count=4)
     assert "make -b smaller" in view.problem
     assert view.frame is before
+
+
+def test_a_curve_that_takes_long_comes_bit_by_bit(view):
+    """Where the knobs stand, twice that, the ends: one each time that more is asked for."""
+    whole = turn(view, clients=4)["write"]
+    view._of.of._known.clear()
+    view._patience, view._of.at = 0, view._of.at.replace(clients=2)
+    seen = [turn(view, clients=2)]
+    assert view.title.endswith("; the rest of the curve is to come")
+    while view.frame["meta"]["missing"]:
+        view._asked(view, "more", [])
+        seen.append(wire.unpack(view.frame))
+    there = [np.flatnonzero(np.isfinite(each["write"])).tolist() for each in seen]
+    assert there[:4] == [[1], [1, 2], [0, 1, 2], [0, 1, 2, 6]]
+    assert there[4:] == [[0, 1, 2, 3, 6], [0, 1, 2, 3, 4, 6], [*range(7)]]
+    assert "64 clients" in view.alt
+    assert seen[-1]["write"].tolist() == whole.tolist()
+    view._asked(view, "more", [])
+
+
+def test_a_curve_is_kept_whole(view):
+    view._patience = 0
+    turn(view, stripe_count=8)
+    view._asked(view, "keep", [])
+    assert np.isfinite(wire.unpack(view.frame)["kept-write"]).all()
 
 
 @pytest.fixture

@@ -135,7 +135,10 @@ class WhatIf {
     axes(ctx, box, { lo, span, ticks: marks, label: frame.meta.axis },
       { span: frame.meta.top, ticks: levels, label: `${name}/s, open to close` }, style);
   }
-  line(ctx, scale, xs, ys, dash, color, wide) {
+  // Points that aren't there yet are NaN.
+  line(ctx, scale, allX, allY, dash, color, wide) {
+    const there = (_, i) => !Number.isNaN(allY[i]);
+    const [xs, ys] = [allX.filter(there), allY.filter(there)];
     ctx.save();
     Object.assign(ctx, { strokeStyle: color, lineWidth: wide });
     ctx.setLineDash(dash);
@@ -167,7 +170,10 @@ class WhatIf {
     const { place, here } = frame.meta;
     const [color, dash] = [style.colors[i], i ? [7, 4] : []];
     this.line(ctx, scale, frame.x, frame[op], dash, color, style.line * 1.4);
-    frame.x.forEach((x, n) => this.mark(ctx, scale.x(x), scale.y(frame[op][n]), MARKS[i], color, n === place));
+    frame.x.forEach((x, n) => {
+      if (Number.isNaN(frame[op][n])) return;
+      this.mark(ctx, scale.x(x), scale.y(frame[op][n]), MARKS[i], color, n === place);
+    });
     const side = place === 0 ? "left" : place === frame.x.length - 1 ? "right" : "center";
     const y = scale.y(frame[op][place]) - style.font * 1.3;
     words(ctx, here[op], scale.x(frame.x[place]), y, style, { align: side, weight: 700 });
@@ -195,11 +201,19 @@ class WhatIf {
       x += ctx.measureText(name).width + style.font * 2.2;
     }
   }
-  // How long it took from the last turn that this picture shows, for benchmarks and tests.
+  // How long it took from the last turn that this picture shows, first and whole: for benchmarks
+  // and tests. Once for each curve that isn't whole, more of it is asked for.
   report(canvas) {
-    const { turn } = this.frame.meta;
-    if (this.turns.has(turn)) canvas.dataset.followed = performance.now() - this.turns.get(turn);
-    canvas.dataset.turn = turn;
+    const { turn, missing } = this.frame.meta;
+    const turned = this.turns.has(turn);
+    if (turned) {
+      this.turned = this.turns.get(turn);
+      canvas.dataset.followed = performance.now() - this.turned;
+    }
+    Object.assign(canvas.dataset, { turn, missing });
+    if (!missing && (turned || this.wanted)) canvas.dataset.whole = performance.now() - this.turned;
+    if (missing && this.wanted !== this.frame) this.model.send("more");
+    this.wanted = missing ? this.frame : null;
     for (const each of [...this.turns.keys()]) if (each <= turn) this.turns.delete(each);
   }
 }
