@@ -122,7 +122,7 @@ class Requests:
         if 0 < count < asked:
             self._flying[disk, first + count] = op, asked - count, since
         address = first * SECTOR if count else _NOWHERE
-        end = now if now > since else since
+        end = max(since, now)
         done.append(Request(_number(disk), op, address, count * SECTOR, since, end, error))
 
 

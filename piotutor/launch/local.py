@@ -99,6 +99,8 @@ class Local:
         What MPI calls itself in a rank, such as ``MPICH 5.0.2``.
     problem
         Why ranks can't be started, where they can't.
+    python
+        What the ranks run.
     """
 
     name: ClassVar[str] = "local"
@@ -128,7 +130,7 @@ class Local:
         kept = None if cache is None else cache / "mpi.json"
         found = _recall(kept, key) if kept else None
         if found is None:
-            found = _choose(candidates, environment)
+            found = _choose(candidates)
             if kept and not found["problem"]:
                 with suppress(OSError):
                     kept.write_text(json.dumps({"key": key, "found": found}))
@@ -178,7 +180,7 @@ def _candidates(environment: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(path for path in found if path))
 
 
-def _choose(candidates: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
+def _choose(candidates: list[str]) -> dict[str, Any]:
     """Ask mpi4py, then each mpiexec, until one fits."""
     library = _ask([sys.executable, "-c", _ASK_LIBRARY])
     wanted = family_of(library)

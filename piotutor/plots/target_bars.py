@@ -37,6 +37,7 @@ from piotutor.units import format_seconds
 
 _MANY = 24  # names under bars
 _KINDS = {"write": looks.Look("#0072B2", ""), "read": looks.Look("#E69F00", "//")}
+_LABELS = {"write": "written", "read": "read"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def _draw_bars(data: TotalsData, ax: Axes, what: str = "bytes") -> None:
     base = np.zeros(len(place))
     for op, part in data.by_op.items():
         values = getattr(part, what)
-        ax.bar(place, values, 0.8, base, **looks.hatched(_KINDS[op], label=_label(op, work)))
+        ax.bar(place, values, 0.8, base, **looks.hatched(_KINDS[op], label=_LABELS[op]))
         base = base + values
     even = base.sum() / max(len(place), 1)
     line = ax.axhline(even, color=INK, ls="--")
@@ -155,13 +156,9 @@ def _draw_bars(data: TotalsData, ax: Axes, what: str = "bytes") -> None:
         scaled(ax.yaxis, size)
     else:
         ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    kinds = [looks.handle(_KINDS[op], _label(op, work)) for op in data.by_op]
+    kinds = [looks.handle(_KINDS[op], _LABELS[op]) for op in data.by_op]
     even_line = Line2D([], [], color=line.get_color(), ls="--", label="even share")
     looks.top_legend(ax, [*kinds, even_line], 3)
-
-
-def _label(op: str, work: TargetWork) -> str:
-    return {"write": "written", "read": "read"}[op]
 
 
 @dataclass(frozen=True, eq=False)
