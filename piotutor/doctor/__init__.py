@@ -19,6 +19,7 @@ from piotutor.doctor.capability import Capability, Check
 
 __all__ = ["Capability", "Card", "capabilities", "card", "table"]
 
+_LEFT = "style='text-align:left'"
 _GROUPS = {
     "This machine": machine.CHECKS,
     "MPI and HDF5": stack.CHECKS,
@@ -84,11 +85,13 @@ class Card:
     def _repr_html_(self) -> str:
         rows = []
         for title, found in self.groups.items():
-            rows.append(f'<tr><th colspan="3" scope="colgroup">{escape(title)}</th></tr>')
+            head = f'<th colspan="3" scope="colgroup" {_LEFT}>{escape(title)}</th>'
+            rows.append(f"<tr>{head}</tr>")
             rows += [_html_row(capability) for capability in found]
         return (
             '<table class="piotutor-card"><caption>What works here</caption>'
-            "<thead><tr><th>works</th><th>what</th><th>detail, and what to do</th></tr></thead>"
+            f"<thead><tr><th {_LEFT}>works</th><th {_LEFT}>what</th>"
+            f"<th {_LEFT}>detail, and what to do</th></tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
 
@@ -126,8 +129,8 @@ def _html_row(capability: Capability) -> str:
     mark = "&#10003; yes" if capability.ok else "&#10007; no"
     fix = f"<br><em>{escape(capability.fix)}</em>" if capability.fix else ""
     return (
-        f"<tr><td>{mark}</td><td>{escape(capability.name)}</td>"
-        f'<td style="text-align:left">{escape(capability.detail)}{fix}</td></tr>'
+        f"<tr><td {_LEFT}>{mark}</td><td {_LEFT}>{escape(capability.name)}</td>"
+        f"<td {_LEFT}>{escape(capability.detail)}{fix}</td></tr>"
     )
 
 

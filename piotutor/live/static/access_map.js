@@ -171,9 +171,10 @@ class AccessMap {
     const pixels = (v) => box.y + box.h - ((v - lo) / (hi - lo)) * box.h;
     for (const i of this.inLens) this.record(ctx, box, i, pixels, now);
     const grid = this.model.get("grid") || this.meta.page;
-    if ((grid / (hi - lo)) * box.h >= 2) this.rule(ctx, box, lo, hi, grid);
+    const ruled = (grid / (hi - lo)) * box.h >= 2;
+    if (ruled) this.rule(ctx, box, lo, hi, grid);
     const name = lo ? `offset, from ${bytes(lo)} on` : "offset";
-    axes(ctx, box, { ticks: [], span: 1, label: `lines: every ${bytes(grid)}` }, byteAxis(hi - lo, name), style);
+    axes(ctx, box, { ticks: [], span: 1, label: ruled ? `lines: every ${bytes(grid)}` : "" }, byteAxis(hi - lo, name), style);
     for (const i of this.inLens) this.label(ctx, box, i, pixels, now);
     words(ctx, "lens: the first records", box.x, style.font * 0.9, style, { weight: 600 });
   }
