@@ -8,6 +8,7 @@ from typing import Any
 
 from piotutor import metrics, rundir
 from piotutor.engine import Machine, model
+from piotutor.engine.demand import requests_of
 from piotutor.engine.machines import kind_of, take_machine
 from piotutor.ior import workload_of
 from piotutor.outcome import outcome
@@ -17,7 +18,7 @@ from piotutor.trace import Layer, Trace
 from piotutor.workload import Workload
 
 MANY = 1_000_000
-"""Transfers from which on the servers' records aren't kept, only the application's."""
+"""Requests from which on the servers' records aren't kept, only the application's."""
 _CAPTURE: dict[str, Any] = {
     "how": "model",
     "why": "in virtual time: no byte was moved",
@@ -62,7 +63,7 @@ def model_run(
     """
     work = workload_of(workload)
     on, name = take_machine(machine)
-    many = work.total_bytes // work.transfer_size > MANY
+    many = requests_of(work, on) > MANY
     layers = (Layer.APP,) if many else (Layer.APP, Layer.SERVER, Layer.DEVICE)
     began = time.monotonic()
     layout = {"stripe_size": stripe_size, "stripe_count": stripe_count, "directories": directories}

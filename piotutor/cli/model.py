@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from piotutor.cli.parser import add_command
 from piotutor.cli.words import add_workload, read_workload
 from piotutor.errors import UsageError
-from piotutor.units import parse_size
+from piotutor.storage.options import count
+from piotutor.units import format_count, parse_size
+
+_MANY = 2_000_000  # requests, some seconds of a slow processor
 
 _EXAMPLES = """
 A machine is a name, or a .json file with parameters; others can follow a colon.
@@ -39,6 +43,8 @@ def add_to(commands: Any) -> None:
 def act(options: argparse.Namespace) -> int:
     """Model it and print its numbers."""
     from piotutor.cli.run import describe
+    from piotutor.engine.demand import requests_of
+    from piotutor.engine.machines import read_machine
     from piotutor.modelled import model_run
 
     if options.machine == "list":
@@ -51,15 +57,25 @@ def act(options: argparse.Namespace) -> int:
         layout["stripe_count"] = _count(options.stripe_count, "--stripe-count")
     if options.directories is not None:
         layout["directories"] = _count(options.directories, "--directories")
-    run = model_run(read_workload(options), options.machine, **layout)
+    workload = read_workload(options)
+    _warn(requests_of(workload, read_machine(options.machine)))
+    run = model_run(workload, options.machine, **layout)
     print(json.dumps(run.result, indent=2) if options.json else describe(run))
     return 0
 
 
+def _warn(requests: int) -> None:
+    """Say beforehand what takes more than some seconds."""
+    if requests > _MANY:
+        told = f"{format_count(requests)} requests to model: that takes a while, Ctrl-C ends it"
+        print(f"piotutor: {told}", file=sys.stderr, flush=True)
+
+
 def _count(text: str, option: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{option} {text}: give a whole number, at least 1")
-    return int(text)
+    try:
+        return count(text)
+    except UsageError as error:
+        raise UsageError(f"{option} {text:.40}: {error}") from None
 
 
 def _machines() -> str:

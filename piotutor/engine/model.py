@@ -11,6 +11,7 @@ import numpy as np
 
 from piotutor import pattern
 from piotutor.engine import threads
+from piotutor.engine.demand import MOST_RECORDS, Layout, layout_on, need_possible
 from piotutor.engine.machine import Machine
 from piotutor.engine.world import OPERATION, World
 from piotutor.errors import UsageError
@@ -20,8 +21,6 @@ from piotutor.workload import Workload
 
 _Moves = Callable[[str, int], pattern.Extents]
 """From a phase's name and a repetition to transfers."""
-MOST_RECORDS = 20_000_000
-"""Records of a model at most; those beyond are counted as dropped."""
 
 
 def model(
@@ -66,26 +65,27 @@ def model(
     PiotutorError
         There is no engine.
     """
-    if not 1 <= stripe_count <= machine.targets:
-        raise UsageError(f"stripe_count={stripe_count}: the machine has {machine.targets} targets")
-    if directories < 1:
-        raise UsageError(f"directories={directories}: give a number, at least 1")
+    layout = layout_on(
+        machine, stripe_size=stripe_size, stripe_count=stripe_count, directories=directories
+    )
+    need_possible(workload, machine, layout, servers=Layer.SERVER in layers)
+    homes = clients_of(workload, machine)
     todo, counts, several = threads.split(workload, *operations(workload))
     room = MOST_RECORDS if Layer.SERVER in layers else min(len(todo), MOST_RECORDS)
     files = [
-        (stripe_size, targets_of(file, stripe_count, machine.targets))
+        (layout.stripe_size, targets_of(file, layout.stripe_count, machine.targets))
         for file in range(workload.num_files)
     ]
-    clients = [client for client in clients_of(workload, machine) for _ in range(several)]
-    homes = [number % directories for number in range(len(files))]
-    world = World(machine, files, clients, layers, room, homes)
+    clients = [client for client in homes for _ in range(several)]
+    directory = [number % layout.directories for number in range(len(files))]
+    world = World(machine, files, clients, layers, room, directory)
     world.run(todo, counts)
     return Trace.from_records(
         threads.join(world.records, several),
         files=[f"file {number}" for number in range(len(files))],
         dropped=world.dropped,
         provenance="modelled",
-        meta=_meta(workload, machine, stripe_size, stripe_count) | {"engine": _counts(world)},
+        meta=_meta(workload, machine, layout) | {"engine": _counts(world)},
     )
 
 
@@ -174,9 +174,7 @@ def _counts(world: World) -> dict[str, int]:
     return {"events": world.events, "grants": world.grants, "callbacks": world.callbacks}
 
 
-def _meta(
-    workload: Workload, machine: Machine, stripe_size: int, stripe_count: int
-) -> dict[str, Any]:
+def _meta(workload: Workload, machine: Machine, layout: Layout) -> dict[str, Any]:
     about = dataclasses.asdict(machine)
-    about |= {"stripe_size": stripe_size, "stripe_count": stripe_count}
+    about |= {"stripe_size": layout.stripe_size, "stripe_count": layout.stripe_count}
     return {"workload": workload.to_dict(), "machine": about}

@@ -43,6 +43,9 @@ _ENDS = {
 """Why a world came to no end, by what C says."""
 _MANY = 1 << 20
 """Operations from which on a world's memory is worth large pages."""
+_DENSE = 8
+"""Pairs of a client and a target, or an object, for each operation: with more, pages stay small,
+as most of a large one would be zeroed for nothing."""
 _LARGE = 1 << 21
 """Bytes of its devices' states from which on these are worth them, too."""
 _KINDS: dict[object, Any] = {int: ctypes.c_int64, float: ctypes.c_double}
@@ -131,6 +134,7 @@ class World:
         self.ranks = len(clients)
         self._machine, self._files = machine, len(files)
         objects = sum(len(targets) for _, targets in files)
+        self._pairs = machine.clients * (machine.targets + objects)
         plan = Numbers(**machine.numbers())
         size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
         self._memory = _room(found.engine_bytes(ctypes.byref(plan), ctypes.byref(size)))
@@ -184,7 +188,7 @@ class World:
             More was under way at once than the engine has room for, or its end is too far away.
         """
         todo = np.ascontiguousarray(operations, OPERATION)
-        if len(todo) >= _MANY:
+        if len(todo) >= max(_MANY, self._pairs // _DENSE):
             self._want_large_pages(0, len(self._memory))
         if self._machine.read_ahead:
             self._extend(todo)
