@@ -1,11 +1,13 @@
-"""What of a run its model needs: the machine, the workload and how its files were laid out."""
+"""What the engine says of runs that were: of the same work, on the same machine or another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from piotutor import metrics
 from piotutor.engine import Machine, model
+from piotutor.engine.again import program
 from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import PiotutorError, UsageError
 from piotutor.trace import Layer, Op, Trace
@@ -50,30 +52,67 @@ def machine_of(environment: dict[str, Any], machine: Any = None) -> tuple[Machin
         ) from None
 
 
-def plan_of(
-    work: Workload,
-    environment: dict[str, Any],
-    stripe_size: int | None = None,
-    stripe_count: int | None = None,
-) -> tuple[Workload, dict[str, int]]:
-    """Return what is to be modelled of a run: its workload, and how its files were laid out.
+def layout_of(
+    environment: dict[str, Any], stripe_size: int | None = None, stripe_count: int | None = None
+) -> dict[str, int]:
+    """Return how a run's files were laid out, or as they are to be instead.
 
     Parameters
     ----------
-    work : Workload
-        The run's.
     environment : dict
-        The run's.
+        The run's. Where it doesn't say, files have one stripe of 1 MiB.
     stripe_size, stripe_count : int, optional
-        As they are to be; if not given, as they were.
+        As they are to be.
     """
     known = (environment.get("layout") or {}).get("components") or [{}]
     size = stripe_size or known[0].get("stripe_size") or 1 << 20
     count = stripe_count or max(known[0].get("stripe_count", 1), 1)
+    return {"stripe_size": size, "stripe_count": count}
+
+
+def foretold(
+    run: Any,
+    machine: Any = None,
+    *,
+    layers: Sequence[Layer] = (Layer.APP,),
+    stripe_size: int | None = None,
+    stripe_count: int | None = None,
+) -> Trace:
+    """Return what the model says of a run: of its workload, or of a program's system calls.
+
+    Parameters
+    ----------
+    run : Run
+        Or anything with a ``trace``, a ``workload`` and an ``environment``.
+    machine : Machine, str or Path, optional
+        On what; that of an emulated run, if not given.
+    layers : sequence of Layer
+        Whose records there are to be, besides the calls.
+    stripe_size, stripe_count : int, optional
+        As of `layout_of`.
+
+    Raises
+    ------
+    UsageError
+        There is no machine, or nothing to be modelled.
+    PiotutorError
+        There is no engine.
+    """
+    on, called = machine_of(run.environment, machine)
+    layout = layout_of(run.environment, stripe_size, stripe_count)
+    if run.workload is None:
+        below = [layer for layer in layers if layer > Layer.POSIX]
+        trace = program(run.trace, on, **layout, layers=below)
+    else:
+        trace = model(_placed(run.workload, run.environment), on, **layout, layers=layers)
+    trace.meta["environment"] = {"filesystem": called}
+    return trace
+
+
+def _placed(work: Workload, environment: dict[str, Any]) -> Workload:
+    """Return a run's workload with as many ranks on each node as there were on each client."""
     each = environment.get("ranks_per_client")
-    if each and not work.tasks_per_node:
-        work = work.replace(tasks_per_node=each)
-    return work, {"stripe_size": size, "stripe_count": count}
+    return work.replace(tasks_per_node=each) if each and not work.tasks_per_node else work
 
 
 def differences(trace: Trace, work: Workload, environment: dict[str, Any]) -> list[str]:
@@ -96,16 +135,16 @@ def differences(trace: Trace, work: Workload, environment: dict[str, Any]) -> li
     if not _as_asked(trace):
         return []
     machine, _ = machine_of(environment)
-    work, layout = plan_of(work, environment)
+    work, layout = _placed(work, environment), layout_of(environment)
     try:
-        foretold = metrics.phases(model(work, machine, **layout, layers=[Layer.APP]))
+        expected = metrics.phases(model(work, machine, **layout, layers=[Layer.APP]))
     except PiotutorError as error:
         return [f"what the model of the same work says isn't known: {error}"]
     return [
-        f"{found.op}: {format_seconds(found.seconds)}; {format_seconds(expected.seconds)} in the "
+        f"{found.op}: {format_seconds(found.seconds)}; {format_seconds(other.seconds)} in the "
         "model, whose ranks are in step: real ones aren't, and meet at the servers in another order"
-        for found, expected in zip(metrics.phases(trace), foretold, strict=False)
-        if abs(found.seconds - expected.seconds) > FAR * expected.seconds
+        for found, other in zip(metrics.phases(trace), expected, strict=False)
+        if abs(found.seconds - other.seconds) > FAR * other.seconds
     ]
 
 

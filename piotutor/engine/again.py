@@ -1,9 +1,11 @@
-"""The calls of real ranks once more, in virtual time.
+"""Calls of real ranks once more, in virtual time: each as long after the one before as it was.
 
 An emulated run keeps how the engine had its calls: when each began, and when it was over. Made
-again, each so long after its rank's last one as it really was, they take as long to the nanosecond:
-both clocks have one engine. What is left between a run and the model of its workload is what its
-ranks did between calls.
+again they take as long, to the nanosecond, for both clocks have one engine. So what is left between
+a run and the model of its workload is what its ranks did between calls.
+
+Calls of a program, recorded anywhere, can be made on a machine that isn't there. What it did
+between them takes as long as it did where it ran, waiting for other ranks included.
 """
 
 from __future__ import annotations
@@ -12,10 +14,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from piotutor.engine.demand import MOST_RECORDS, layout_on
 from piotutor.engine.machine import Machine
-from piotutor.engine.model import targets_of
+from piotutor.engine.model import ranks_per_client, targets_of
 from piotutor.engine.world import OPERATION, PAUSE, World
-from piotutor.trace import Layer, Op
+from piotutor.errors import UsageError
+from piotutor.trace import Flag, Layer, Op, Trace
+
+_MADE = (Op.OPEN, Op.READ, Op.WRITE, Op.SYNC, Op.CLOSE, Op.REMOVE, Op.TRUNCATE, Op.STAT)
+"""What a program's calls may be, to be made again."""
 
 
 def again(
@@ -54,25 +61,99 @@ def again(
     found: np.ndarray = calls.copy()
     if not len(calls):
         return found
+    world = _made(calls, machine, (stripe_size, stripe_count), directories, [Layer.APP])
+    order, _ = _by_caller(calls)
+    in_order = np.lexsort((world.records["start"], world.records["rank"]))
+    for name in ("start", "end"):
+        found[name][order] = world.records[name][in_order]
+    return found
+
+
+def program(
+    trace: Trace,
+    machine: Machine,
+    *,
+    stripe_size: int = 1 << 20,
+    stripe_count: int = 1,
+    layers: Sequence[Layer] = (),
+) -> Trace:
+    """Make a program's system calls on a machine that isn't there.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of a run whose system calls were recorded.
+    machine : Machine
+        On what. Ranks are spread evenly over its clients.
+    stripe_size, stripe_count : int
+        How each file is laid out.
+    layers : sequence of Layer
+        Whose records there are to be below the calls.
+
+    Returns
+    -------
+    Trace
+        ``modelled``: the calls, of the layer ``POSIX``, and what was asked for.
+
+    Raises
+    ------
+    UsageError
+        No system call was recorded, or the ranks don't fit on the machine.
+    PiotutorError
+        There is no engine.
+    """
+    layout = layout_on(machine, stripe_size=stripe_size, stripe_count=stripe_count, directories=1)
+    calls = _calls_of(trace)
+    callers, caller = np.unique(calls[["rank", "thread"]], return_inverse=True)
+    calls["client"] = calls["rank"] // ranks_per_client(int(calls["rank"].max()) + 1, machine)
+    calls["rank"] = caller
+    world = _made(calls, machine, layout[:2], (), [Layer.APP, *layers])
+    made = world.records.copy()
+    whose = made["rank"]
+    made["thread"] = np.where(made["layer"] == Layer.APP, callers["thread"][whose], made["thread"])
+    made["rank"] = np.where(whose >= 0, callers["rank"][whose], whose)
+    made["layer"][made["layer"] == Layer.APP] = Layer.POSIX
+    return Trace.from_records(made, files=trace.files, provenance="modelled")
+
+
+def _calls_of(trace: Trace) -> np.ndarray:
+    """Return the system calls that did something on a file, with the bytes that they moved."""
+    asked = trace.where(layer=Layer.POSIX, op=_MADE, without=Flag.PART | Flag.FAILED)
+    found: np.ndarray = trace.records[asked]
+    moves = np.isin(found["op"], (Op.READ, Op.WRITE))
+    found["length"] = np.where(moves, found["result"], 0)
+    known = ~moves | (found["offset"] >= 0) & (found["result"] > 0)
+    found = found[known & (found["file"] >= 0)]
+    if not len(found):
+        raise UsageError("no system call on a file was recorded: nothing can be modelled")
+    return found
+
+
+def _made(
+    calls: np.ndarray,
+    machine: Machine,
+    layout: tuple[int, int],
+    directories: Sequence[int],
+    layers: Sequence[Layer],
+) -> World:
+    """Return the world in which callers, ranks of it in their order, have made their calls."""
     order, firsts = _by_caller(calls)
     todo = np.zeros(2 * len(calls), OPERATION)
     todo["op"][0::2] = PAUSE
-    todo["offset"][0::2] = pauses(calls)[order]
+    todo["offset"][0::2] = np.maximum(pauses(calls)[order], 0)
     for name in ("offset", "length", "file", "op"):
         todo[name][1::2] = calls[name][order]
+    size, count = layout
     files = [
-        (stripe_size, targets_of(file, stripe_count, machine.targets))
+        (size, targets_of(file, count, machine.targets))
         for file in range(int(calls["file"].max()) + 1)
     ]
     clients = calls["client"][order[firsts]].tolist()
-    homes = directories[: len(files)]
-    world = World(machine.replace(think_time=0.0), files, clients, [Layer.APP], len(calls), homes)
+    room = len(calls) if list(layers) == [Layer.APP] else MOST_RECORDS
+    machine = machine.replace(think_time=0.0)
+    world = World(machine, files, clients, layers, room, directories[: len(files)])
     world.run(todo, 2 * np.diff(firsts, append=len(calls)))
-    made = world.records
-    in_order = np.lexsort((made["start"], made["rank"]))
-    for name in ("start", "end"):
-        found[name][order] = made[name][in_order]
-    return found
+    return world
 
 
 def pauses(calls: np.ndarray) -> np.ndarray:

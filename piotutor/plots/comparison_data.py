@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from piotutor import ior, metrics
-from piotutor.engine import Machine, model
+from piotutor.engine import Machine
 from piotutor.errors import UsageError
-from piotutor.foretold import machine_of, plan_of
+from piotutor.foretold import foretold
 from piotutor.plots.style import badge
 from piotutor.trace import Layer, Op, Trace
 from piotutor.units import format_count, format_rate, format_seconds
@@ -79,6 +79,9 @@ WHAT = {
     ),
 }
 """What can be compared."""
+
+
+PROGRAM = "the model of a program is of its system calls, with the pauses that it made between them"
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def comparison_data(
     stripe_size: int | None = None,
     stripe_count: int | None = None,
 ) -> ComparisonData:
-    """Model each run's workload, and put both numbers together.
+    """Model each run's workload or a program's system calls, and put both numbers together.
 
     Parameters
     ----------
@@ -180,7 +183,7 @@ def comparison_data(
     Raises
     ------
     UsageError
-        There is nothing of that name, no machine, or a run can't be modelled: it is a program's.
+        There is nothing of that name, no machine, or nothing to be modelled.
     PiotutorError
         The engine isn't built.
     """
@@ -190,15 +193,10 @@ def comparison_data(
     badges: list[str] = []
     named = names_of(runs)
     for name, run in named.items():
-        if run.workload is None:
-            kind = getattr(run, "name", "it")
-            raise UsageError(f"{kind} is a run of a program: only workloads can be modelled")
-        on, called = machine_of(run.environment, machine)
-        work, layout = plan_of(run.workload, run.environment, stripe_size, stripe_count)
-        trace = model(work, on, **layout, layers=WHAT[what].layers)
-        trace.meta["environment"] = {"filesystem": called}
-        notes = (f"note: {note}" for note in run.environment.get("storage_notes", ()))
-        badges += [badge(trace), badge_of(run), *notes]
+        trace = foretold(run, machine, layers=WHAT[what].layers, stripe_size=stripe_size,
+                         stripe_count=stripe_count)  # fmt: skip
+        notes = [*run.environment.get("storage_notes", ()), *(() if run.workload else [PROGRAM])]
+        badges += [badge(trace), badge_of(run), *(f"note: {note}" for note in notes)]
         guess = predicted.get(name) if isinstance(predicted, Mapping) else predicted
         groups += _groups(name if len(named) > 1 else "", run, trace, what, _number(guess))
     if not groups:
@@ -206,8 +204,9 @@ def comparison_data(
     return ComparisonData(what, groups, list(dict.fromkeys(badges)))
 
 
-def _groups(name: str, run: Any, foretold: Trace, what: str, guess: float | None) -> list[Group]:
-    found, expected = WHAT[what].of(run.trace), WHAT[what].of(foretold)
+def _groups(name: str, run: Any, model: Trace, what: str, guess: float | None) -> list[Group]:
+    trace = run.trace if run.workload else _system(run.trace)
+    found, expected = WHAT[what].of(trace), WHAT[what].of(model)
     groups: list[Group] = []
     for op in (op for op in expected if op in found):
         bars = [_bar("modelled", expected[op]), _bar(run.trace.provenance, found[op])]
@@ -215,6 +214,12 @@ def _groups(name: str, run: Any, foretold: Trace, what: str, guess: float | None
             bars.insert(0, Bar("you predicted", guess))
         groups.append(Group(name, op, tuple(bars)))
     return groups
+
+
+def _system(trace: Trace) -> Trace:
+    """Return the part of a program's trace that its model has: system calls, and servers."""
+    kept = trace.where(layer=Layer.POSIX) | trace.where(layer=Layer.SERVER)
+    return Trace.from_records(trace.records[kept], files=trace.files, provenance=trace.provenance)
 
 
 def _bar(word: str, each: list[float]) -> Bar:

@@ -17,7 +17,7 @@ from piotutor.engine.again import again
 from piotutor.engine.library import library_path
 from piotutor.engine.shared import SharedWorld, why_not
 from piotutor.errors import RunError, UsageError
-from piotutor.foretold import machine_of, plan_of
+from piotutor.foretold import layout_of, machine_of
 from piotutor.modelled import model_run
 from piotutor.plots.locks_data import locks_data
 from piotutor.serving import Servers
@@ -75,8 +75,8 @@ def callbacks(run):
 def same_in_virtual_time(run):
     """Whether each call took as long as in virtual time, to the nanosecond."""
     calls = Trace.load(run.dir / CALLS).records
-    _, layout = plan_of(run.workload, run.environment)
-    made = again(calls, machine_of(run.environment)[0], **layout)
+    machine, _ = machine_of(run.environment)
+    made = again(calls, machine, **layout_of(run.environment))
     return len(calls) == run.environment["emulation"]["calls"] and np.array_equal(made, calls)
 
 

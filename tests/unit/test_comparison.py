@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from piotutor.lesson.question import Question
 from piotutor.plots.comparison import comparison_finding, plot_comparison
 from piotutor.plots.comparison_data import WHAT, comparison_data, names_of
 from piotutor.plots.style import Style, figure_png
+from piotutor.trace import Layer, Op, Trace
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the engine isn't built")
 STRIDED = "ior -N 2 -t 64k -b 64k -s 16 -w -r -i 2"
@@ -118,6 +120,25 @@ def test_an_emulation_that_was_not_kept_says_so(runs):
     assert "note: the machine itself was the limit" in pio.compare(runs).get_supxlabel()
 
 
+def test_of_a_program_its_system_calls_are_made_again():
+    """On the machine where they were made they take as long; on a slower one, longer."""
+    run = pio.model(STRIDED, "small-lustre:create_time=1e-4", stripe_count=2)
+    records = run.trace.records[~run.trace.where(op=Op.BARRIER)]
+    records["layer"][records["layer"] == Layer.APP] = Layer.POSIX
+    records["op"][records["op"] == Op.CREATE] = Op.OPEN
+    trace = Trace.from_records(records, files=run.trace.files, provenance="emulated")
+    program = SimpleNamespace(trace=trace, workload=None, environment=run.environment)
+    for what in WHAT:
+        groups = comparison_data(program, what=what).groups
+        assert len(groups) == (1 if what == "callbacks" else 2)
+        assert all(bar.value == group.bars[0].value for group in groups for bar in group.bars)
+    slower = "small-lustre:target_overhead=2e-3"
+    for group in comparison_data(program, slower, what="seconds").groups:
+        foretold, found = group.bars
+        assert foretold.value > found.value + 16 * 2e-3
+    assert "with the pauses that it made" in pio.compare(program).get_supxlabel()
+
+
 def test_what_can_not_be_compared_is_one_line(runs):
     with pytest.raises(UsageError, match="choose bandwidth"):
         pio.compare(runs, what="beauty")
@@ -131,5 +152,5 @@ def test_what_can_not_be_compared_is_one_line(runs):
     with pytest.raises(UsageError, match="on what machine"):
         pio.compare(run)
     run.workload = None
-    with pytest.raises(UsageError, match="only workloads"):
+    with pytest.raises(UsageError, match="no system call"):
         pio.compare(run, "small-lustre")
