@@ -91,7 +91,7 @@ def test_too_large_tables_are_said_not_made():
         model_run("ior -N 2", on)
 
 
-ENDLESS = [
+ENDLESS = ["model", "-n", "4", "-b", "1t", "-t", "1m", "--machine", "small-lustre:rpc_size=64k"]
     "model",
     "-n",
     "4",
