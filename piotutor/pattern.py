@@ -341,8 +341,9 @@ def write_csv(workload: Workload, out: TextIO) -> None:
     out.write("rank,file,op,offset,length\n")
     for rank, op, part in _phases(workload):
         table = np.column_stack(part)
-        for rows in np.array_split(table, -(-len(table) // 65536) or 1):
-            out.write(f"{rank},%d,{op},%d,%d\n" * len(rows) % tuple(rows.reshape(-1).tolist()))
+        line = f"{rank},%d,{op},%d,%d\n"
+        parts = np.array_split(table, -(-len(table) // 65536) or 1)
+        out.writelines(line * len(rows) % tuple(rows.reshape(-1).tolist()) for rows in parts)
 
 
 def _phases(workload: Workload) -> Iterator[tuple[int, str, Extents]]:

@@ -125,7 +125,7 @@ def _libraries(top: Path) -> None:
         subprocess.run(["ldd", str(path)], stdout=subprocess.PIPE, text=True).stdout
         for path in (top / "hdf5/lib").glob("*.so.*")
     )
-    for name, path in re.findall(r"^\s*(\S+) => (/\S+)", told, re.M):
+    for name, path in re.findall(r"^\s*(\S+) => (/\S+)", told, re.MULTILINE):
         if not SKIP.match(name) and Path(path).resolve().is_relative_to("/usr"):
             shutil.copy(path, target / name)
 

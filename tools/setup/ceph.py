@@ -69,7 +69,7 @@ def missing(root: Path) -> set[str]:
     told = subprocess.run(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    return set(re.findall(r"^\s*(\S+) => not found", told.stdout, re.M))
+    return set(re.findall(r"^\s*(\S+) => not found", told.stdout, re.MULTILINE))
 
 
 def _libraries(apt: Apt, names: list[str]) -> list[str]:

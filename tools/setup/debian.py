@@ -57,7 +57,7 @@ class Apt:
     def depends(self, *names: str) -> list[str]:
         """Return the names of the packages that these need."""
         told = self.run("apt-cache", "depends", "--important", *names)
-        return sorted(set(re.findall(r"^ *\|?Depends: ([a-z0-9][a-z0-9.+-]*)", told, re.M)))
+        return sorted(set(re.findall(r"^ *\|?Depends: ([a-z0-9][a-z0-9.+-]*)", told, re.MULTILINE)))
 
     def unpack(self, target: Path, *names: str) -> None:
         """Download packages and unpack them below `target`."""
@@ -101,7 +101,7 @@ def missing(prefix: Path) -> set[str]:
     """Return the libraries that PREFIX/lib needs and the loader doesn't find."""
     command = ["ldd", *map(str, (prefix / "lib").glob("*.so.*"))]
     told = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
-    return set(re.findall(r"^\s*(\S+) => not found", told, re.M)) - {"libmpi.so.12"}
+    return set(re.findall(r"^\s*(\S+) => not found", told, re.MULTILINE)) - {"libmpi.so.12"}
 
 
 def _python_headers() -> list[str]:
