@@ -30,7 +30,7 @@ MOST_TRANSFERS = 1 << 15
 """Transfers of a curve over clients at most: they set the smallest transfer that is offered."""
 MOST_OF_ALL = 10_000_000
 """Transfers of a curve from which on it is refused."""
-_LEAST, _LARGEST = 4096, 64 << 20
+_LEAST, _LARGEST = 4096, 16 << 20
 _USUAL = Workload(num_tasks=4, transfer_size=1 << 20, block_size=1 << 22, write=True, fsync=True)
 _COUNTS = 64
 """Clients and targets up to which one may turn, whatever the machine has."""
@@ -234,13 +234,14 @@ class Turnable:
         self._need_time(new)
         end = time.monotonic() + patience
 
-        def point(one: Setting) -> dict[str, float] | None:
-            return self.bandwidth(one) if one is new[0] or time.monotonic() < end else None
+        def compute(one: Setting) -> None:
+            if one is new[0] or time.monotonic() < end:
+                self._known[one] = self.bandwidth(one)
 
+        for one in new[:1]:  # alone: beside another it would take longer
+            compute(one)
         with ThreadPoolExecutor(2) as pool:  # the engine runs without Python's lock
-            for one, rates in zip(new, pool.map(point, new), strict=True):
-                if rates is not None:
-                    self._known[one] = rates
+            list(pool.map(compute, new[1:]))
 
     def _need_time(self, settings: list[Setting]) -> None:
         """Refuse what would take too long."""
