@@ -40,8 +40,9 @@ def writes(count, length, ranks=1) -> np.ndarray:
 
 def random_arrivals() -> Claim:
     loads = (0.3, 0.6, 0.8)
-    published = [load / (2 * (1 - load)) for load in loads]
-    ours = [waiting(load) for load in loads]
+    published = [md1(load) for load in loads]
+    times = -np.log1p(-np.random.default_rng(7).random(400_000)) * MS
+    ours = [waiting(times / load) for load in loads]
     return Claim(
         f"waiting of random arrivals at a server of fixed time D, load rho {listed(loads)}",
         "Pollaczek and Khinchine (M/D/1)",
@@ -51,13 +52,26 @@ def random_arrivals() -> Claim:
     )
 
 
-def waiting(load: float, count: int = 400_000) -> float:
-    """Return how long requests wait on average, in service times."""
-    drawn = np.random.default_rng(7).random(count)
+def md1(load: float) -> float:
+    """Return how long random arrivals wait on average at a server of fixed time, in such times."""
+    return load / (2 * (1 - load))
+
+
+def waiting(gaps: np.ndarray, **others: float) -> float:
+    """Return how long requests wait on average, in service times of 1 ms.
+
+    Parameters
+    ----------
+    gaps : ndarray
+        Seconds between one that comes and the next.
+    **others : float
+        Further parameters of the machine.
+    """
+    count = len(gaps)
     todo = np.zeros(2 * count, OPERATION)
     todo["op"][0::2], todo["op"][1::2], todo["length"][1::2] = WAIT, Op.WRITE, 4096
-    todo["offset"][0::2] = np.cumsum(-np.log1p(-drawn) * MS / load) * 1e9
-    machine = Machine(target_overhead=MS, rpcs_in_flight=1 << 30)
+    todo["offset"][0::2] = np.cumsum(gaps) * 1e9
+    machine = Machine(target_overhead=MS, rpcs_in_flight=1 << 30, **others)
     world = World(machine, [(MIB, [0])], [0] * count, [Layer.SERVER], count)
     world.run(todo, np.full(count, 2))
     return (world.records["end"] - world.records["start"]).mean() * 1e-9 / MS - 1

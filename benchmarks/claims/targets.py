@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from claims import Claim, listed, near
+from claims import MS, Claim, listed, near
 from claims.devices import AMPLIFICATION, XIANG
+from claims.queues import md1, waiting
 from piotutor.engine.devices import DISKS
 from piotutor.engine.machine import Machine
-from piotutor.engine.world import OPERATION, WAIT, World
+from piotutor.engine.world import OPERATION, World
 from piotutor.trace import Layer, Op
 
 WHOLE = 1 << 50
@@ -101,19 +102,10 @@ def flash() -> Claim:
 
 
 def others() -> Claim:
-    service, mine, background, count = 1e-3, 0.3, 0.3, 400_000
-    gaps = np.random.default_rng(7).exponential(service / mine, count)
-    todo = np.zeros(2 * count, OPERATION)
-    todo["op"][0::2], todo["offset"][0::2] = WAIT, np.cumsum(gaps) * 1e9
-    todo["op"][1::2], todo["length"][1::2] = Op.WRITE, 4096
-    machine = Machine(target_overhead=service, rpcs_in_flight=1 << 30,
-                      background_load=background, background_time=service)  # fmt: skip
-    world = World(machine, [(WHOLE, [0])], [0] * count, [Layer.SERVER], count)
-    world.run(todo, np.full(count, 2))
-    records = world.records
-    ours = [float((records["end"] - records["start"]).mean()) * 1e-9 / service - 1]
-    rho = mine + background
-    published = [rho / (2 * (1 - rho))]
+    mine, background = 0.3, 0.3
+    gaps = np.random.default_rng(7).exponential(MS / mine, 400_000)
+    ours = [waiting(gaps, background_load=background, background_time=MS)]
+    published = [md1(mine + background)]
     return Claim(
         "waiting of random arrivals, load 0.3, beside others' at a load of 0.3",
         "Pollaczek and Khinchine (M/D/1)",
