@@ -92,17 +92,6 @@ def test_too_large_tables_are_said_not_made():
 
 
 ENDLESS = ["model", "-n", "4", "-b", "1t", "-t", "1m", "--machine", "small-lustre:rpc_size=64k"]
-    "model",
-    "-n",
-    "4",
-    "-t",
-    "1m",
-    "-b",
-    "1t",
-    "-w",
-    "--machine",
-    "small-lustre:rpc_size=64k",
-]
 
 
 def test_ctrl_c_ends_it_while_c_runs(tmp_path):
