@@ -285,7 +285,8 @@ def _finding_of_reads(data: TankData, total: float) -> str:
     if data.from_device is None:
         return f"{format_size(int(total))} were read; from where is unknown here"
     share = min(1.0, max(0.0, data.from_device.value[-1]) / max(total, 1.0))
-    return f"Of the bytes read, the device delivered {share:.0%}; the rest came from memory"
+    told = f"Of the bytes read, the device delivered {share:.0%}"
+    return f"{told}; the rest came from memory" if f"{share:.0%}" != "100%" else told
 
 
 def tank_alt(data: TankData) -> str:

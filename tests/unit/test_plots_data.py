@@ -344,15 +344,17 @@ def test_what_the_tank_cannot_know_is_absent_with_the_reason():
     assert "no counters" in levels.tank_alt(data)
 
 
-def test_reads_from_memory_are_found_out():
+@pytest.mark.parametrize(
+    ("size", "told"), [(250, "25%; the rest came from memory"), (1000, "100%"), (1200, "100%")]
+)
+def test_reads_from_memory_are_found_out(size, told):
     data = levels.tank_data(
         trace_of(
             record(Op.READ, 0, 10, offset=0, length=1000),
-            *(sample(Layer.DEVICE, at, length=0, result=n) for at, n in ((0, 0), (10, 250))),
+            *(sample(Layer.DEVICE, at, length=0, result=n) for at, n in ((0, 0), (10, size))),
         )
     )
-    finding = "Of the bytes read, the device delivered 25%; the rest came from memory"
-    assert levels.tank_finding(data) == finding
+    assert levels.tank_finding(data) == f"Of the bytes read, the device delivered {told}"
 
 
 @pytest.mark.parametrize(
