@@ -24,7 +24,7 @@ static struct {
     const char *prefix;
     void *world;
     int32_t rank;
-    pid_t owner; /* not a child by vfork, which borrows our memory */
+    pid_t owner;
     int32_t (*file)(void *world, uint64_t device, uint64_t inode, int64_t size, const char *name);
     void (*forget)(void *world, uint64_t device, uint64_t inode);
     void (*rename)(void *world, int32_t file, const char *name);
@@ -32,11 +32,15 @@ static struct {
     void (*call)(void *world, const struct arrival *arrival);
 } engine;
 
+int emulate_is_ours(void)
+{
+    return getpid() == engine.owner;
+}
+
 int32_t emulate_taken(int fd)
 {
-    return (unsigned)fd < MOST_DESCRIPTORS && getpid() == engine.owner
-               ? atomic_exchange(&emulated[fd], 0)
-               : 0;
+    return (unsigned)fd < MOST_DESCRIPTORS && emulate_is_ours() ? atomic_exchange(&emulated[fd], 0)
+                                                               : 0;
 }
 
 static void tell(enum op op, int32_t file, int64_t start, int64_t offset, int64_t length)
@@ -79,7 +83,7 @@ void emulate_closed(int32_t file, int64_t start)
 void emulate_passed(int fd, enum passed what)
 {
     int error = errno;
-    if (emulate_start(fd))
+    if (emulate_start(fd) && emulate_is_ours())
         engine.pass(engine.world, emulated[fd] - 1, (int32_t)what);
     errno = error;
 }
@@ -99,8 +103,7 @@ void emulate_opened(int fd, int directory, const char *path, int flags, int64_t 
 {
     char absolute[PATH_BYTES];
     struct stat about;
-    if (likely(!emulating) || (unsigned)fd >= MOST_DESCRIPTORS || me.quiet
-        || getpid() != engine.owner)
+    if (likely(!emulating) || (unsigned)fd >= MOST_DESCRIPTORS || me.quiet || !emulate_is_ours())
         return;
     emulate_forget(fd);
     if (!absolute_path(directory, path, absolute) || !is_below(absolute))
@@ -166,7 +169,7 @@ struct named emulate_find(int directory, const char *path)
     struct stat about;
     struct named found = {.start = now()};
     int error = errno;
-    if (!me.quiet && getpid() == engine.owner && absolute_path(directory, path, absolute)
+    if (!me.quiet && emulate_is_ours() && absolute_path(directory, path, absolute)
         && is_below(absolute) && is_file(absolute, &about)) {
         found.device = about.st_dev;
         found.inode = about.st_ino;

@@ -24,6 +24,7 @@ void emulate_opened(int fd, int directory, const char *path, int flags, int64_t 
 void emulate_closed(int32_t file, int64_t start);
 void emulate_drain(int fd); /* before it is closed: asynchronous calls on it come to their end */
 void emulate_async_in_child(void);
+int emulate_is_ours(void); /* no: a child by vfork, which borrows our memory, or by a bare clone */
 
 /* What isn't delayed is counted. piotutor/engine/core/realtime.h has the same. */
 enum passed { PASSED_MAPPED, PASSED_NOTIFIED };
@@ -51,7 +52,7 @@ struct named {
 struct named emulate_find(int directory, const char *path);
 void emulate_named(const struct named *before, enum op op, int64_t size, int result);
 
-/* `file` is called `new` now; what was called so is gone, unless it is the same, or called `old`. */
+/* `file` is called `new` now; what was called so is gone, unless they changed names. */
 void emulate_renamed(const struct named *file, const struct named *victim, int directory,
                      const char *new, int exchanged);
 

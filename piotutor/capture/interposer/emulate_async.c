@@ -230,6 +230,8 @@ int emulate_suspend(const struct aiocb *const list[], int n, const struct timesp
 static int is_queued(struct queue *queue, int fd)
 {
     int found = 0;
+    if (!queue->first || !emulate_is_ours())
+        return 0;
     sigset_t before = hold();
     for (const struct aiocb *each = queue->first; each && !found; each = each->__next_prio)
         found = fd < 0 || each->aio_fildes == fd;
@@ -240,14 +242,15 @@ static int is_queued(struct queue *queue, int fd)
 /* Of one descriptor, or -1: all of a queue. */
 static void drain(struct queue *queue, int fd)
 {
-    for (uint32_t seen = ends; queue->first && is_queued(queue, fd); seen = ends)
+    for (uint32_t seen = ends; is_queued(queue, fd); seen = ends)
         syscall(SYS_futex, &ends, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
 /* A queue lasts longer than libc's: what is in it must not meet the next file of that number. */
 void emulate_drain(int fd)
 {
-    drain(queue_of(fd), fd);
+    if (fd >= 0)
+        drain(queue_of(fd), fd);
 }
 
 /* Nor is it lost where a program ends without having waited for it. */

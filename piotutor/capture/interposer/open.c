@@ -155,9 +155,9 @@ REAL(int, close, (int))
 static inline int under_close(int fd)
 {
     int error = routed(fd) ? route_closed(fd) : 0;
-    int64_t start = emulate_start(fd);
-    if (unlikely(start))
+    if (unlikely(emulating))
         emulate_drain(fd);
+    int64_t start = emulate_start(fd);
     int32_t file = emulate_forget(fd); /* before: another thread may get the same number at once */
     int result = real_close()(fd);
     if (unlikely(file))
