@@ -145,9 +145,11 @@ def test_what_servers_did_is_recorded(site):
     process = one.start(1, one.place / "data", 0, SIZE, SIZE, 4)
     assert process.wait(60) == 0
     records = one.world.collect(rest=True)
-    moved = records[(records["op"] == Op.WRITE) | (records["op"] == Op.READ)]
-    assert set(records["layer"]) == {Layer.SERVER}
-    assert moved["op"].tolist() == [Op.WRITE] * 4 + [Op.READ] * 4
+    assert set(records["layer"]) == {Layer.APP, Layer.SERVER}
+    moves = records[(records["op"] == Op.WRITE) | (records["op"] == Op.READ)]
+    for layer in (Layer.APP, Layer.SERVER):  # what ranks did, and servers for them
+        moved = moves[moves["layer"] == layer]
+        assert moved["op"].tolist() == [Op.WRITE] * 4 + [Op.READ] * 4
     assert moved["target"].tolist() == [0, 1, 0, 1] * 2
     assert set(moved["rank"]) == {1} == set(moved["client"])
     assert (moved["end"] > moved["start"]).all()
