@@ -176,7 +176,8 @@ class AccessMap {
     const name = lo ? `offset, from ${bytes(lo)} on` : "offset";
     axes(ctx, box, { ticks: [], span: 1, label: ruled ? `lines: every ${bytes(grid)}` : "" }, byteAxis(hi - lo, name), style);
     for (const i of this.inLens) this.label(ctx, box, i, pixels, now);
-    words(ctx, "lens: the first records", box.x, style.font * 0.9, style, { weight: 600 });
+    const title = box.w < style.font * 12 ? "lens" : "lens: the first records";
+    words(ctx, title, box.x, style.font * 0.9, style, { weight: 600 });
   }
   record(ctx, box, i, pixels, now) {
     const { offset, length, rank, t1, op } = this.events.columns;
