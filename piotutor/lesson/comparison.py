@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from piotutor.lesson.question import Option, Question, Value, with_unit
+from piotutor.lesson.table import UNKNOWN
 
 
 class Comparison:
@@ -48,7 +49,7 @@ class Comparison:
         made = self.predicted is not None
         told = [f"You predicted {self._in_words(option)}." if made else "You made no prediction."]
         if self.question.unit is not None:
-            measured = "unknown here" if self.measured is None else with_unit(self.measured, unit)
+            measured = UNKNOWN if self.measured is None else with_unit(self.measured, unit)
             rule = with_unit(self.question.right.value, unit)
             told.append(f"The rule: {rule}; {self.how}: {measured}.")
         elif option.misconception is not None or self.predicted is None:

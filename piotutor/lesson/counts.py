@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,10 @@ from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.units import format_size
 from piotutor.workload import Workload
 
-_HEADINGS = {
-    "pieces": "pieces asked for",
-    "calls": "MPI-IO calls",
-    "foretold": "system calls, by the rule",
-    "writes": "system calls that write",
-    "reads": "that read",
-    "locks": "that lock",
-    "writers": "ranks that write",
-    "written": "written by them",
-}
-_HEAD = ("run", *_HEADINGS.values())
+_HEAD = (
+    "run", "pieces asked for", "MPI-IO calls", "system calls, by the rule",
+    "system calls that write", "that read", "that lock", "ranks that write", "written by them",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +51,11 @@ class Counts:
     written: int | None
 
     @property
-    def row(self) -> list[str]:
+    def row(self) -> tuple[str, ...]:
         """The numbers as they are shown in a table."""
-        return [_cell(field.name, getattr(self, field.name)) for field in fields(self)]
+        calls = (self.pieces, self.calls, self.foretold, self.writes, self.reads, self.locks)
+        counted = (*calls, self.writers)
+        return (*map(table.told, counted), table.told(self.written, format_size))
 
 
 def counts(trace: Trace, workload: Workload) -> Counts:
@@ -100,12 +95,6 @@ class CountsTable(table.Named):
     """Counts of several runs under their names; in a notebook it shows itself."""
 
     head = _HEAD
-
-
-def _cell(name: str, value: int | None) -> str:
-    if value is None:
-        return "unknown here"
-    return format_size(value) if name == "written" else f"{value:,}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A label such as "that was memory" is judged by these numbers and never by a spee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,10 @@ from piotutor.trace import Flag, Layer, Op, Trace
 from piotutor.trace.record import UNKNOWN
 from piotutor.units import format_size
 
-_HEADINGS = {
-    "written": "written by the ranks",
-    "read": "read by the ranks",
-    "syncs": "calls of fsync",
-    "device_written": "written by the device",
-    "device_read": "read by the device",
-    "resident": "of the file in memory",
-    "dirty": "of it dirty",
-}
-_HEAD = ("run", *_HEADINGS.values())
+_HEAD = (
+    "run", "written by the ranks", "read by the ranks", "calls of fsync", "written by the device",
+    "read by the device", "of the file in memory", "of it dirty",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +48,11 @@ class Evidence:
     dirty: int | None
 
     @property
-    def row(self) -> list[str]:
+    def row(self) -> tuple[str, ...]:
         """The numbers as they are shown in a table."""
-        return [_cell(field.name, getattr(self, field.name)) for field in fields(self)]
+        below = (self.device_written, self.device_read, self.resident, self.dirty)
+        asked = (format_size(self.written), format_size(self.read), str(self.syncs))
+        return (*asked, *(table.told(size, format_size) for size in below))
 
 
 def evidence(trace: Trace) -> Evidence:
@@ -79,12 +75,6 @@ class EvidenceTable(table.Named):
     """Evidence of several runs under their names; in a notebook it shows itself."""
 
     head = _HEAD
-
-
-def _cell(name: str, value: int | None) -> str:
-    if value is None:
-        return "unknown here"
-    return str(value) if name == "syncs" else format_size(value)
 
 
 def _bytes(app: Any, op: Op) -> int:

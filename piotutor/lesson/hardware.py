@@ -195,7 +195,7 @@ class Hardware:
 
 def _modelled(traces: Mapping[str, Any], disk: str) -> dict[str, str]:
     if library() is None:
-        return dict.fromkeys(traces, "unknown here")
+        return dict.fromkeys(traces, table.UNKNOWN)
     from piotutor.plots.devices_disk import disk_data
 
     data = disk_data(traces, disk=disk)

@@ -23,7 +23,6 @@ _HEAD = (
     "this machine kept up",
 )  # fmt: skip
 _FILES = ("run", "files", "writes", "writes that servers got", "permissions taken back")
-_UNKNOWN = "unknown here"
 
 
 def borders(uses: Uses) -> int:
@@ -81,14 +80,9 @@ class Sharing:
     @property
     def row(self) -> tuple[str, ...]:
         """The numbers as they are shown in a table."""
-        counted = (self.clients, self.writes, self.borders, self.split)
-        asked = (self.foretold, self.callbacks)
-        return (
-            *(f"{number:,}" for number in counted),
-            *(_UNKNOWN if number is None else f"{number:,}" for number in asked),
-            _UNKNOWN if self.took is None else format_seconds(self.took),
-            self._sure,
-        )
+        here = (self.clients, self.writes, self.borders, self.split)
+        counted = map(table.told, (*here, self.foretold, self.callbacks))
+        return (*counted, table.told(self.took, format_seconds), self._sure)
 
     @property
     def _sure(self) -> str:
@@ -185,7 +179,7 @@ class Permissions:
     def row(self) -> tuple[str, ...]:
         """The numbers as they are shown in a table."""
         shown = (self.files, self.writes, self.operations, self.revoked)
-        return tuple(_UNKNOWN if number is None else f"{number:,}" for number in shown)
+        return tuple(map(table.told, shown))
 
 
 def permissions(run: Any) -> Permissions:

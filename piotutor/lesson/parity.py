@@ -51,10 +51,14 @@ class Coded:
     @property
     def row(self) -> tuple[str, ...]:
         """The numbers as they are shown in a table."""
-        kib = "unknown here" if self.written is None else format_kib(self.written)
-        ratio = "unknown here" if self.written is None else f"{self.written / self.asked:.2f} bytes"
         shown = (self.writes, self.each, self.asked, self.stripes)
-        return (*(f"{number:,}" for number in shown), format_kib(self.rule), kib, ratio)
+        ratio = table.told(self.written, lambda size: f"{size / self.asked:.2f} bytes")
+        return (
+            *map(table.told, shown),
+            format_kib(self.rule),
+            table.told(self.written, format_kib),
+            ratio,
+        )
 
 
 def format_kib(size: int) -> str:

@@ -127,7 +127,7 @@ class SharesTable(table.Shown):
         yield ("run", *names, "the rule says", "slowest server needs", "the write took")
         for run, one in self.found.items():
             if one is None:
-                yield (run, *["unknown here"] * (len(names) + 3))
+                yield (run, *[table.UNKNOWN] * (len(names) + 3))
                 continue
             sizes = dict(zip(one.names, one.written, strict=True))
             yield (run, *(_size(sizes.get(name, 0)) for name in names), one.agreed, *one.times)

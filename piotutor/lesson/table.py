@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+UNKNOWN = "unknown here"
 
 
 class Row(Protocol):
@@ -57,6 +59,11 @@ class Named(Shown):
 
     def _lines(self) -> Iterable[Sequence[str]]:
         return (self.head, *((name, *one.row) for name, one in self.found.items()))
+
+
+def told(value: float | None, write: Callable[[Any], str] = "{:,}".format) -> str:
+    """Return a number as it is written in a cell; None is unknown, not nothing."""
+    return UNKNOWN if value is None else write(value)
 
 
 def text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
