@@ -1,269 +1,47 @@
 """What file systems' tools print is read as documented; whatever is damaged is one clear error.
 
-None of these tools is here. The samples are written after the documents that each module names;
-a script stands in for a tool where a process must fail, hang or complain.
+None of these tools is here: the samples are written after the documents that each module names.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import stat
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told import (
+    BEEGFS_DIRECTORY,
+    BEEGFS_FILE,
+    CEPH,
+    DAOS,
+    DF,
+    DIRECTORY,
+    DOM_NUMBER,
+    GPFS,
+    GPFS_FIELDS,
+    GPFS_TABLE,
+    LUSTRE_SAMPLES,
+    MIB,
+    MIRRORED,
+    OLD,
+    OLD_DIRECTORY,
+    PLAIN,
+    PLAIN_YAML,
+    PROGRESSIVE,
+    PROGRESSIVE_DIRECTORY,
+    PROGRESSIVE_YAML,
+    READERS,
+    only,
+)
 
-from piotutor import layout, preparation, storage
-from piotutor.capture import choice
-from piotutor.capture.device import Mount
+from piotutor import layout
 from piotutor.errors import PiotutorError, UsageError
-from piotutor.launch import local as ranks
-from piotutor.storage import beegfs, cephfs, daos, gpfs, lfs, local, lustre, probe, tool
+from piotutor.storage import beegfs, cephfs, daos, gpfs, lfs, lustre
 from piotutor.storage.placing import layout_of
 from piotutor.storage.striping import ALL, Component, LayoutError, Striping
-
-MIB = 1 << 20
-
-PLAIN = """/scratch/plain
-lmm_stripe_count:  4
-lmm_stripe_size:   1048576
-lmm_pattern:       raid0
-lmm_layout_gen:    0
-lmm_stripe_offset: 5
-\tobdidx\t\t objid\t\t objid\t\t group
-\t     5\t          8834\t       0x2282\t             0
-\t     0\t          8835\t       0x2283\t             0
-\t     7\t          8836\t       0x2284\t             0
-\t     2\t          8837\t       0x2285\t   0x240000400
-
-"""
-PLAIN_YAML = """lmm_stripe_count:  2
-lmm_stripe_size:   65536
-lmm_pattern:       raid0
-lmm_layout_gen:    0
-lmm_stripe_offset: 3
-lmm_pool:          flash
-lmm_objects:
-      - l_ost_idx: 3
-        l_fid:     0x100030000:0x2:0x0
-      - l_ost_idx: 1
-        l_fid:     0x100010000:0x2:0x0
-"""
-OLD = """/scratch/old stripe_count: 9
-lmm_stripe_count:   1
-lmm_stripe_size:    4194304
-lmm_stripe_offset:  86
-\tobdidx\t\t objid\t\tobjid\t\t group
-\t    86\t       1091894\t     0x10a936\t             0
-
-"""
-PROGRESSIVE = """/scratch/grows
-  lcm_layout_gen:    5
-  lcm_mirror_count:  1
-  lcm_entry_count:   3
-    lcme_id:             1
-    lcme_mirror_id:      0
-    lcme_flags:          init
-    lcme_extent.e_start: 0
-    lcme_extent.e_end:   4194304
-      lmm_stripe_count:  1
-      lmm_stripe_size:   1048576
-      lmm_pattern:       raid0
-      lmm_layout_gen:    0
-      lmm_stripe_offset: 6
-      lmm_objects:
-      - 0: { l_ost_idx: 6, l_fid: [0x100060000:0x2:0x0] }
-
-    lcme_id:             2
-    lcme_mirror_id:      0
-    lcme_flags:          init
-    lcme_extent.e_start: 4194304
-    lcme_extent.e_end:   67108864
-      lmm_stripe_count:  4
-      lmm_stripe_size:   1048576
-      lmm_pattern:       raid0,overstriped
-      lmm_layout_gen:    0
-      lmm_stripe_offset: 1
-      lmm_objects:
-      -   0: { l_ost_idx:   1, l_fid: [0x100010000:0x2:0x0] }
-      -   1: { l_ost_idx:   0, l_fid: [0x100000000:0x2:0x0] }
-      -   2: { l_ost_idx:   1, l_fid: [0x100010000:0x3:0x0] }
-      -   3: { l_ost_idx:   0, l_fid: [0x100000000:0x3:0x0] }
-
-    lcme_id:             3
-    lcme_mirror_id:      0
-    lcme_flags:          0
-    lcme_extent.e_start: 67108864
-    lcme_extent.e_end:   EOF
-      lmm_stripe_count:  -1
-      lmm_stripe_size:   4194304
-      lmm_pattern:       raid0
-      lmm_layout_gen:    0
-      lmm_stripe_offset: -1
-"""
-PROGRESSIVE_YAML = """  lcm_layout_gen:    3
-  lcm_mirror_count:  1
-  lcm_entry_count:   2
-  component0:
-    lcme_id:             1
-    lcme_mirror_id:      0
-    lcme_flags:          init
-    lcme_extent.e_start: 0
-    lcme_extent.e_end:   1048576
-    sub_layout:
-      lmm_stripe_count:  0
-      lmm_stripe_size:   1048576
-      lmm_pattern:       mdt
-      lmm_layout_gen:    0
-      lmm_mdt_index:     0
-
-  component1:
-    lcme_id:             2
-    lcme_mirror_id:      0
-    lcme_flags:          init
-    lcme_extent.e_start: 1048576
-    lcme_extent.e_end:   EOF
-    sub_layout:
-      lmm_stripe_count:  2
-      lmm_stripe_size:   1048576
-      lmm_pattern:       raid0
-      lmm_layout_gen:    0
-      lmm_stripe_offset: 0
-      lmm_objects:
-      - 0: { l_ost_idx: 0, l_fid: [0x100000000:0x9:0x0] }
-      - 1: { l_ost_idx: 2, l_fid: [0x100020000:0x9:0x0] }
-"""
-MIRRORED = """/scratch/twice
-  lcm_layout_gen:    2
-  lcm_mirror_count:  2
-  lcm_entry_count:   2
-    lcme_id:             65537
-    lcme_mirror_id:      1
-    lcme_flags:          init,stale
-    lcme_extent.e_start: 0
-    lcme_extent.e_end:   EOF
-      lmm_stripe_count:  1
-      lmm_stripe_size:   4194304
-      lmm_pattern:       raid0
-      lmm_layout_gen:    0
-      lmm_stripe_offset: 1
-      lmm_objects:
-      - 0: { l_ost_idx: 1, l_fid: [0x100010000:0x2:0x0] }
-
-    lcme_id:             131074
-    lcme_mirror_id:      2
-    lcme_flags:          init
-    lcme_extent.e_start: 0
-    lcme_extent.e_end:   EOF
-      lmm_stripe_count:  2
-      lmm_stripe_size:   4194304
-      lmm_pattern:       raid0
-      lmm_layout_gen:    0
-      lmm_stripe_offset: 3
-      lmm_pool:          archive
-      lmm_objects:
-      - 0: { l_ost_idx: 3, l_fid: [0x100030000:0x2:0x0] }
-      - 1: { l_ost_idx: 4, l_fid: [0x100040000:0x2:0x0] }
-"""
-DIRECTORY = """/scratch/dir
-stripe_count:  -1 stripe_size:   2097152 pattern:       raid0 stripe_offset: -1 pool: flash
-
-"""
-OLD_DIRECTORY = "/scratch\n(Default) stripe_count: 1 stripe_size: 1M stripe_offset: -1\n"
-PROGRESSIVE_DIRECTORY = """/scratch/dir
-  lcm_layout_gen:  0
-  lcm_entry_count: 2
-    lcme_id:             N/A
-    lcme_flags:          0
-    lcme_extent.e_start: 0
-    lcme_extent.e_end:   268435456
-      stripe_count:  1       stripe_size:   1048576       stripe_offset: -1
-    lcme_id:             N/A
-    lcme_flags:          0
-    lcme_extent.e_start: 268435456
-    lcme_extent.e_end:   EOF
-      stripe_count:  4       stripe_size:   1048576       stripe_offset: -1
-"""
-DOM_NUMBER = "lmm_stripe_count: 0\nlmm_stripe_size: 65536\nlmm_pattern: 100\n"
-DF = """UUID                   1K-blocks        Used   Available Use% Mounted on
-temp-MDT0000_UUID        8388608      409600     7979008   5% /scratch[MDT:0]
-temp-OST0000_UUID      838860800      409600   838451200   1% /scratch[OST:0]
-temp-OST0001_UUID    : inactive device
-temp-OST000a_UUID      838860800   838860800           0 100% /scratch[OST:10] f
-
-filesystem_summary:   1677721600   839270400   838451200  51% /scratch
-"""
-BEEGFS_FILE = """Entry type: file
-EntryID: 0-5D285750-1
-Metadata node: meta1 [ID: 1]
-Stripe pattern details:
-+ Type: RAID0
-+ Chunksize: 512K
-+ Number of storage targets: desired: 4; actual: 2
-+ Storage targets:
-  + 101 @ store1 [ID: 1]
-  + 201 @ store2 [ID: 2]
-Chunk path: u0/0/r/root/0-5EC39809-1
-Client Sessions
-+ Reading: 0
-+ Writing: 0
-"""
-BEEGFS_DIRECTORY = """Entry type: directory
-EntryID: root
-ParentID:
-Stripe pattern details:
-+ Type: Buddy Mirror
-+ Chunksize: 1M
-+ Number of storage targets: desired: 4
-+ Storage Pool: 1  (default)
-Inlined inode: no
-"""
-GPFS = """file name:            /gpfs/data/file
-metadata replication: 1 max 2
-data replication:     2 max 2
-immutable:            no
-appendOnly:           no
-flags:
-storage pool name:    fast
-fileset name:         root
-snapshot name:
-creation time:        Mon Nov  2 10:00:00 2026
-Misc attributes:      ARCHIVE
-Encrypted:            no
-"""
-GPFS_TABLE = """flag                value                    description
-------------------- ------------------------ -----------------------------------
- -B                 4194304                  Block size
-"""
-GPFS_FIELDS = """mmlsfs::HEADER:version:reserved:reserved:deviceName:fieldName:data:remarks:
-mmlsfs::0:1:::data:blockSize:16777216::
-"""
-CEPH = "stripe_unit=65536 stripe_count=4 object_size=4194304 pool=cephfs_data"
-DAOS = "Object Class = EC_4P2GX\nObject Chunk Size = 1048576\n"
-
-LUSTRE_SAMPLES = (
-    *(PLAIN, PLAIN_YAML, OLD, PROGRESSIVE, PROGRESSIVE_YAML, MIRRORED),
-    *(DIRECTORY, OLD_DIRECTORY, PROGRESSIVE_DIRECTORY, DOM_NUMBER),
-)
-READERS = (
-    *((lfs.parse_getstripe, sample) for sample in LUSTRE_SAMPLES),
-    (lfs.parse_df, DF),
-    *((beegfs.parse_entry, sample) for sample in (BEEGFS_FILE, BEEGFS_DIRECTORY)),
-    (gpfs.parse_attributes, GPFS),
-    *((gpfs.parse_block_size, sample) for sample in (GPFS_TABLE, GPFS_FIELDS)),
-    (cephfs.parse_layout, CEPH),
-    (daos.parse_attributes, DAOS),
-)
-
-
-def only(found):
-    """Return the one component of a striping."""
-    (component,) = found.components
-    return component
-
 
 # Lustre
 
@@ -493,186 +271,6 @@ def test_damaged_answers_are_read_or_refused(sample, data):
 def test_no_answer_at_all_is_refused(read, text):
     with pytest.raises(LayoutError):
         read(text)
-
-
-# Tools that fail: scripts stand in for them
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """Return a function that makes a program, found before all others."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
-
-    def make(name, body):
-        path = directory / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-    return make
-
-
-@pytest.fixture
-def on(monkeypatch):
-    """Return a function that pretends that everything is on one file system."""
-
-    def pretend(kind, source="somewhere"):
-        monkeypatch.setattr(probe, "mount_of", lambda _: Mount("/", kind, source))
-
-    return pretend
-
-
-def test_a_tool_that_is_missing():
-    with pytest.raises(LayoutError, match="no-such-tool is not on the PATH"):
-        tool.ask(["no-such-tool"])
-
-
-def test_a_tool_that_complains(stand_in):
-    stand_in("lfs", "echo Titel >&2; echo 'lfs: x: Permission denied' >&2; exit 13")
-    with pytest.raises(LayoutError, match=r"^lfs: lfs: x: Permission denied$"):
-        tool.ask(["lfs"])
-    stand_in("lfs", "exit 25")
-    with pytest.raises(LayoutError, match="ended with 25"):
-        tool.ask(["lfs"])
-
-
-def test_a_tool_that_hangs_ends_with_all_it_started(stand_in, tmp_path):
-    os.mkfifo(tmp_path / "held")
-    held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
-    stand_in("lfs", f"exec 3>{tmp_path / 'held'}; sleep 1000 & wait")
-    with pytest.raises(LayoutError, match=r"no answer in 0\.5 s"):
-        tool.ask(["lfs"], timeout=0.5)
-    os.set_blocking(held, True)
-    assert os.read(held, 1) == b""  # nobody holds the other end any more
-    os.close(held)
-
-
-def test_a_tool_is_asked_in_english_and_without_a_shell(stand_in):
-    stand_in("lfs", 'echo "$LC_ALL|$1"')
-    assert tool.ask(["lfs", "$(id); x"]) == "C|$(id); x\n"
-
-
-def test_a_tool_that_prints_no_text(stand_in):
-    stand_in("lfs", r"printf '\377\376 stripe_count: \200'")
-    with pytest.raises(LayoutError):
-        lustre.striping(Path("/"))
-
-
-LFS = """case "$1" in
-setstripe) echo "$@" > "$0.asked"; test ! -e "$0.deaf" && cp "$0.next" "$0.now"; exit 0 ;;
-getstripe) cat "$0.now" ;;
-esac"""
-
-
-def test_a_layout_is_set_and_seen(stand_in, tmp_path):
-    stand_in("lfs", LFS)
-    state = tmp_path / "bin"
-    (state / "lfs.now").write_text(OLD_DIRECTORY)
-    (state / "lfs.next").write_text(DIRECTORY)
-    wish = Component(stripe_size=2 * MIB, stripe_count=ALL, pool="flash")
-    assert only(lustre.lay_out(tmp_path, [wish])) == wish
-    assert (state / "lfs.asked").read_text() == (
-        f"setstripe -S 2097152 -c -1 -p flash {tmp_path}\n"
-    )
-
-
-def test_a_storage_on_lustre_lays_out_what_a_run_makes(stand_in, tmp_path):
-    stand_in("lfs", LFS)
-    state = tmp_path / "bin"
-    (state / "lfs.now").write_text(OLD_DIRECTORY)
-    (state / "lfs.next").write_text(DIRECTORY)
-    assert lustre.Lustre(path=tmp_path).prepare(tmp_path) == {}
-    assert not (state / "lfs.asked").exists()
-    got = storage.at(tmp_path, "lustre:stripe_count=-1").prepare(tmp_path)
-    assert got["layout"]["components"][0]["stripe_count"] == ALL
-    assert (state / "lfs.asked").read_text() == f"setstripe -c -1 {tmp_path}\n"
-
-
-def test_a_layout_that_is_not_obeyed(stand_in, tmp_path):
-    stand_in("lfs", LFS)
-    state = tmp_path / "bin"
-    (state / "lfs.now").write_text(OLD_DIRECTORY)
-    (state / "lfs.deaf").touch()
-    with pytest.raises(LayoutError, match=r"not obeyed.*stripe_count 1 instead of 4"):
-        lustre.lay_out(tmp_path, [Component(stripe_count=4)])
-
-
-# The probe
-
-
-def test_what_is_not_striped_is_named(on, tmp_path):
-    for kind, said in {
-        "tmpfs": "memory",
-        "nfs4": "one server",
-        "overlay": "layers",
-        "ext4": "not striped",
-        "9p": "isn't known",
-    }.items():
-        on(kind)
-        found = probe.probe(tmp_path)
-        assert found.striping is None
-        assert found.problem == ""
-        assert said in found.detail
-        assert found.to_dict() is None
-
-
-def test_extents_of_a_file_where_they_are_told(on, tmp_path, monkeypatch):
-    on("xfs")
-    (tmp_path / "file").touch()
-    monkeypatch.setattr(probe.fiemap, "extents", lambda _: [1, 2])
-    assert probe.probe(tmp_path / "file").detail == "xfs: not striped, 2 extents on its device"
-
-
-def test_striping_is_found_and_written_down(on, stand_in, tmp_path):
-    on("lustre")
-    stand_in("lfs", f"cat <<'END'\n{DIRECTORY}\nEND")
-    found = probe.probe(tmp_path / "not there yet")
-    assert found.detail == "stripes on all targets of 2 MiB, pool flash"
-    assert found.to_dict()["components"][0]["stripe_size"] == 2 * MIB
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [("beegfs", "beegfs-ctl"), ("gpfs", "mmlsattr"), ("fuse.daos", "daos")],
-)
-def test_every_system_says_what_is_missing(on, monkeypatch, tmp_path, kind, name):
-    on(kind)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    found = probe.probe(tmp_path)
-    assert found.striping is None
-    assert found.problem.startswith(f"{name} is not on the PATH")
-
-
-def test_every_system_is_asked_by_its_own_tool(on, stand_in, tmp_path, monkeypatch):
-    on("beegfs")
-    stand_in("beegfs-ctl", f"cat <<'END'\n{BEEGFS_DIRECTORY}\nEND")
-    assert probe.probe(tmp_path).striping == beegfs.parse_entry(BEEGFS_DIRECTORY)
-    on("fuse.daos")
-    stand_in("daos", f"cat <<'END'\n{DAOS}\nEND")
-    assert probe.probe(tmp_path).striping == daos.parse_attributes(DAOS)
-    on("gpfs")
-    monkeypatch.setattr(gpfs, "mount_of", lambda _: Mount("/", "gpfs", "data"))
-    stand_in("mmlsattr", f"cat <<'END'\n{GPFS}\nEND")
-    stand_in("mmlsfs", f"test \"$1\" = data || exit 1; cat <<'END'\n{GPFS_FIELDS}\nEND")
-    assert only(probe.probe(tmp_path).striping).stripe_size == 16 * MIB
-
-
-def test_a_name_that_no_tool_can_print(on, tmp_path):
-    on("lustre")
-    strange = tmp_path / "a\nstripe_count: 1"
-    strange.touch()
-    assert "can't print" in probe.probe(strange).problem
-
-
-def test_a_run_notes_the_layout_where_there_is_one(on, stand_in, tmp_path):
-    home, captured = local.Local(tmp_path), choice.Capture("none", "")
-    on("ext4")
-    assert "layout" not in preparation.environment(home, ranks.Local(), captured)
-    on("lustre")
-    stand_in("lfs", f"cat <<'END'\n{DIRECTORY}\nEND")
-    noted = preparation.environment(home, ranks.Local(), captured)["layout"]
-    assert json.loads(json.dumps(noted))["components"][0]["stripe_count"] == ALL
 
 
 # From a tool's word to the arithmetic
