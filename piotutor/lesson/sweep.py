@@ -65,7 +65,7 @@ class Sweeps(table.Shown):
         name, trace = next(iter(self.traces.items()))
         found = {one.asked: one for one in depths(trace)}
         if asked not in found:
-            known = ", ".join(map(str, sorted(found)))
+            known = ", ".join(map(str, sorted(found))) or "none, as it was stopped"
             raise UsageError(f"{name!r} had no depth of {asked}: it has {known}")
         return Seen(found[asked].in_flight, found[asked].seconds)
 

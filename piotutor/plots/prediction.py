@@ -76,8 +76,10 @@ def prediction_finding(data: PredictionData) -> str:
 
 def _model_finding(model: float | None, truth: float, told: str, unit: str) -> str:
     """Say how the model and what was seen fit, where nobody predicted anything."""
-    if model is None or told == "the model says":
-        return f"It is {truth:,.6g} {unit}; you made no prediction"
+    if told == "the model says":
+        return f"The model says {truth:,.6g} {unit}"
+    if model is None:
+        return f"{truth:,.6g} {unit} were {told}"
     if math.isclose(model, truth, rel_tol=1e-9, abs_tol=1e-12):
         return f"{truth:,.6g} {unit}, as the model says"
     return f"The model says {model:,.6g} {unit}, {told}: {truth:,.6g}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from piotutor.errors import UsageError
@@ -12,6 +14,7 @@ from piotutor.lesson.course import queues
 from piotutor.lesson.sweep import knee, sweep
 from piotutor.metrics_depth import depths
 from piotutor.storage.emulated import Emulated
+from piotutor.trace import Trace
 
 RIGHT = {"D": 8, "Dmax": 0.5, "knee": 16}
 
@@ -132,6 +135,25 @@ def test_predictions_meet_what_was_measured(state):
     assert lesson.compare("waits").measured == pytest.approx(32, rel=0.1)
     assert lesson.compare("knee").measured == pytest.approx(8, rel=0.1)
     assert "Right is b)" in repr(lesson.compare("twice"))
+
+
+@pytest.mark.parametrize("reads", [0, 600])
+def test_a_sweep_that_was_stopped_tells_nothing_of_its_end(state, reads):
+    whole = recorded.load("02", "known")
+    trace = Trace(np.sort(whole.trace.records, order="start")[:reads], whole.trace.files)
+    lesson = Lesson("02")
+    lesson.runs = dict.fromkeys(("known", "disk", "far"), replace(whole, trace=trace))
+    assert max((one.asked for one in sweep(lesson.runs["disk"])), default=0) < queues.DEEPEST
+    assert lesson.compare("waits").measured is None
+    assert lesson.compare("knee").measured is None
+    assert "unknown here" in repr(lesson.compare("waits"))
+    assert "The model says 32 ms" in lesson.compare("waits")._repr_html_()
+    for name, answer in (("02.rate", 5.0), ("02.knee", RIGHT)):
+        verdict = check(name, answer, lesson)
+        assert verdict.status is Status.INCONCLUSIVE
+        assert "was stopped: make it" in told(verdict)
+    with pytest.raises(UsageError, match="had no depth of 64: it has"):
+        lesson.sweep("disk").at(64)
 
 
 def test_sweeps_show_themselves(state):

@@ -9,6 +9,7 @@ from piotutor.lesson.course import Content
 from piotutor.lesson.question import Option, Question
 from piotutor.lesson.sweep import knee, sweep
 from piotutor.lesson.verdict import Point
+from piotutor.metrics_depth import Depth
 from piotutor.queueing import Closed, rate
 
 FAR = Closed(demand=8e-3, slowest=0.5e-3)
@@ -17,6 +18,25 @@ APART = 0.1
 """Share by which N and X R may differ before a run counts as disturbed."""
 NEAR = 0.25
 """Share by which a knee that was measured may differ from the one that is worked out."""
+DEEPEST = 64
+"""Reads in flight at the end of each sweep."""
+
+
+def _deepest(run: Any) -> Depth | None:
+    """Return what a sweep measured at its end; None where it was stopped before."""
+    return next((one for one in sweep(run) if one.asked == DEEPEST), None)
+
+
+def _waits(run: Any) -> float | None:
+    """Return the milliseconds of each read with 64 in flight."""
+    deep = _deepest(run)
+    return None if deep is None else round(deep.seconds * 1e3, 1)
+
+
+def _knee(run: Any) -> float | None:
+    """Return where the bounds of a whole sweep meet."""
+    return None if run is None or _deepest(run) is None else knee(run)
+
 
 WAITS = Question(
     name="waits",
@@ -25,7 +45,7 @@ WAITS = Question(
         "How long does each of them take?"
     ),
     unit="ms",
-    measure=lambda run: round(sweep(run)[-1].seconds * 1e3, 1),
+    measure=_waits,
     options=(
         Option(
             value=32,
@@ -64,7 +84,7 @@ KNEE = Question(
         "bring no more reads a second?"
     ),
     unit="reads",
-    measure=lambda run: None if knee(run) is None else round(knee(run) or 0.0, 1),
+    measure=lambda run: None if (met := _knee(run)) is None else round(met, 1),
     options=(
         Option(
             value=8,
@@ -141,10 +161,11 @@ def reads(answer: object, lesson: Any) -> Iterator[Point]:
     if not isinstance(answer, int | float) or isinstance(answer, bool):
         yield Point(False, "Give one number, in reads a second.")
         return
-    if run is None:
-        yield Point(None, "The run of your own disk isn't there yet: make it, with its cell above.")
+    deep = None if run is None else _deepest(run)
+    if deep is None:
+        yield Point(None, "The run of your own disk isn't there yet, or was stopped: make it, with "
+                    "its cell above.")  # fmt: skip
         return
-    deep = sweep(run)[-1]
     right = rate(deep.in_flight, deep.seconds)
     if not _close(answer, right, 0.02):
         yield Point(False, _slip(float(answer), deep.in_flight, deep.seconds))
@@ -179,9 +200,10 @@ def meeting(answer: object, lesson: Any) -> Iterator[Point]:
     for name, said in answer.items():
         yield _part(name, said)
     run = lesson.runs.get("far")
-    found = None if run is None else knee(run)
+    found = _knee(run)
     if found is None:
-        yield Point(None, "The far device's run isn't there yet: make it, with its cell above.")
+        yield Point(None, "The far device's run isn't there yet, or was stopped: make it, with its "
+                    "cell above.")  # fmt: skip
     elif _close(found, FAR.knee, NEAR):
         yield Point(True, f"In the run the two bounds meet at {found:.1f} in flight.")
     else:
