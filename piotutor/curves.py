@@ -17,6 +17,7 @@ import numpy as np
 
 from piotutor import metrics
 from piotutor.engine import Machine, model
+from piotutor.engine.demand import layout_on
 from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import UsageError
 from piotutor.ior import workload_of
@@ -61,7 +62,19 @@ class Setting:
     file_per_process: bool = False
 
     def replace(self, **changes: Any) -> Setting:
-        """Return a setting with some knobs turned; no more stripes than targets."""
+        """Return a setting with some knobs turned; no more stripes than targets.
+
+        Raises
+        ------
+        UsageError
+            There is no such knob, or it isn't turned to a number.
+        """
+        for name, value in changes.items():
+            if not hasattr(self, name) or not isinstance(value, int | np.integer):
+                raise UsageError(
+                    f"{name}={value!r:.40}: give a whole number to one of {', '.join(KNOBS)}, "
+                    "or true or false to file_per_process"
+                )
         turned = dataclasses.replace(self, **changes)
         if turned.stripe_count <= turned.targets:
             return turned
@@ -144,16 +157,13 @@ class Turnable:
         self.name = kind_of(name) or "a machine of its own"
         self.usual = workload is None
         self.workload = _USUAL if workload is None else workload_of(workload)
-        self.stripe_size = stripe_size
+        layout = layout_on(self.machine, stripe_size=stripe_size, stripe_count=stripe_count)
+        self.stripe_size = layout.stripe_size
         self.each = self.workload.tasks_per_node or 1
-        if not 1 <= stripe_count <= self.machine.targets:
-            raise UsageError(
-                f"stripe_count={stripe_count}: the machine has {self.machine.targets} targets"
-            )
         self.start = Setting(
             clients=-(-self.workload.num_tasks // self.each),
             targets=self.machine.targets,
-            stripe_count=stripe_count,
+            stripe_count=layout.stripe_count,
             transfer_size=self.workload.transfer_size,
             file_per_process=self.workload.file_per_process,
         )

@@ -162,7 +162,10 @@ def parse(command: str | Iterable[str]) -> tuple[Workload, list[str]]:
     >>> parse("mpiexec -n 2 ior -a MPIIO -c -t 47008 -b 47008 -s 200 -v")[1]
     ['-v (verbose)']
     """
-    words = _split(command) if isinstance(command, str) else list(command)
+    words = _split(command) if isinstance(command, str) else command
+    if not isinstance(words, Iterable) or not all(isinstance(word, str) for word in words):
+        raise UsageError(f"{command!r:.40} is no command line: give text, or a list of words")
+    words = list(words)
     reader = _Reader()
     names = [PurePath(word).name.lower() for word in words]
     at = names.index("ior") if "ior" in names else -1

@@ -37,10 +37,10 @@ class Servers:
     """
 
     def __init__(self, of: Job | Run | str | Path) -> None:
-        found = of.run_dir if isinstance(of, Job) else of.dir if isinstance(of, Run) else Path(of)
-        if not found.is_dir():
-            raise UsageError(f"{found} is no run: give a job, a run or its directory")
-        self._follower = Follower(found / "trace", ("servers.piot",))
+        found = of.run_dir if isinstance(of, Job) else of.dir if isinstance(of, Run) else of
+        if not isinstance(found, str | Path) or not Path(found).is_dir():
+            raise UsageError(f"{found!s:.200} is no run: give a job, a run or its directory")
+        self._follower = Follower(Path(found) / "trace", ("servers.piot",))
         self._book = ServerBook()
         self._at = 0
 

@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
     stripe_size: int
     stripe_count: int
-    directories: int
+    directories: int = 1
 
 
 def layout_on(machine: Machine, **given: Any) -> Layout:

@@ -9,6 +9,7 @@ from typing import Any
 from piotutor.curves import Turnable
 from piotutor.engine import Machine
 from piotutor.engine.machines import MACHINES
+from piotutor.errors import UsageError
 from piotutor.live.watching import has_widgets, show, show_board, style_of
 from piotutor.plots.style import Style
 from piotutor.plots.whatif import WhatIfData, plot_whatif, whatif_data
@@ -72,6 +73,8 @@ class WhatIf:
 
     def choose(self, name: str) -> None:
         """Take another machine, with its own number of targets; other knobs stay near."""
+        if name not in self.machines:
+            raise UsageError(f"machine {name!r:.40} is unknown: choose {', '.join(self.machines)}")
         if name not in self._known:
             machine, size = self.machines[name], self._stripe_size
             self._known[name] = Turnable(self._workload, machine, stripe_size=size)

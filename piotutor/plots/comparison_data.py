@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ def comparison_data(
     PiotutorError
         The engine isn't built.
     """
-    if what not in WHAT:
+    if not isinstance(what, str) or what not in WHAT:
         raise UsageError(f"what={what!r}: choose {', '.join(WHAT)}")
     groups: list[Group] = []
     badges: list[str] = []
@@ -229,7 +230,13 @@ def _bar(word: str, each: list[float]) -> Bar:
 def _number(guess: Any) -> float | None:
     """Return what was predicted; what a lesson hasn't locked yet doesn't count."""
     value = getattr(guess, "value", guess) if getattr(guess, "locked", True) else None
-    return None if value is None else float(value)
+    try:
+        number = None if value is None else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if number is not None and not 0 <= number < math.inf:
+        raise UsageError(f"predicted={value!r:.40}: give a number, or one for each run by its name")
+    return number
 
 
 def badge_of(run: Any) -> str:
@@ -242,14 +249,22 @@ def badge_of(run: Any) -> str:
 def names_of(runs: Any) -> dict[str, Any]:
     """Return runs by name: as given, or by what their IOR lines have of their own, or by number."""
     if isinstance(runs, Mapping):
-        return dict(runs)
+        return {str(name): _as_run(run) for name, run in runs.items()}
     if not isinstance(runs, Sequence):
-        return {"": runs}
+        return {"": _as_run(runs)}
     lines = [
-        re.split(r"\s(?=-)", ior.command(run.workload)) if run.workload else [] for run in runs
+        re.split(r"\s(?=-)", ior.command(run.workload)) if run.workload else []
+        for run in map(_as_run, runs)
     ]
     common = set.intersection(*map(set, lines)) if lines else set()
     own = [" ".join(word for word in line if word not in common) for line in lines]
     if len(set(own)) < len(own):
         own = [f"run {number}" for number in range(1, len(own) + 1)]
     return dict(zip((name or "plain" for name in own), runs, strict=True))
+
+
+def _as_run(run: Any) -> Any:
+    """Return what has all of a run that is needed here."""
+    if not all(hasattr(run, name) for name in ("trace", "workload", "environment")):
+        raise UsageError(f"{type(run).__name__} is no run: give a run, or pio.open_run of its name")
+    return run

@@ -139,6 +139,24 @@ def test_of_a_program_its_system_calls_are_made_again():
     assert "with the pauses that it made" in pio.compare(program).get_supxlabel()
 
 
+@pytest.mark.parametrize("what", [[], 5, None])
+def test_what_is_compared_is_a_word(runs, what):
+    with pytest.raises(UsageError, match="choose bandwidth"):
+        pio.compare(runs, what=what)
+
+
+@pytest.mark.parametrize("guess", ["fast", [1], -1, float("nan"), float("inf")])
+def test_a_prediction_is_a_number(runs, guess):
+    with pytest.raises(UsageError, match=r"predicted=.*give a number"):
+        pio.compare(runs, predicted=guess)
+
+
+@pytest.mark.parametrize("given", [None, 5, "/no/run", ["x"], {"a": None}, [[]]])
+def test_a_run_is_compared(given):
+    with pytest.raises(UsageError, match="is no run"):
+        pio.compare(given, "small-lustre")
+
+
 def test_what_can_not_be_compared_is_one_line(runs):
     with pytest.raises(UsageError, match="choose bandwidth"):
         pio.compare(runs, what="beauty")

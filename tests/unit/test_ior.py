@@ -187,3 +187,9 @@ def test_any_words_are_a_workload_or_a_usage_error(line):
     else:
         assert isinstance(workload, Workload)
         assert all(isinstance(words, str) for words in unsupported)
+
+
+@pytest.mark.parametrize("given", [None, 5, [1, 2], b"ior", ["ior", None]])
+def test_what_is_no_text_is_no_command_line(given):
+    with pytest.raises(UsageError, match="no command line"):
+        ior.workload_of(given)

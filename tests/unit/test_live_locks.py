@@ -132,3 +132,12 @@ def test_a_finished_run_has_all_of_it(trace):
         == f"{data.callbacks} callbacks in 32 writes: 2 clients take locks from each other"
     )
     assert "client 0 bytes" in view.alt
+
+
+@pytest.mark.parametrize(
+    "of", [None, 5, [], "/no/run", b"/tmp", "a\0b", "~nobody-of-that-name/run"]
+)
+def test_servers_are_of_a_run(of):
+    """Anything else is one line."""
+    with pytest.raises(UsageError, match="is no run"):
+        Servers(of)

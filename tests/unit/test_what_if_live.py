@@ -99,6 +99,8 @@ def test_what_can_not_be_modelled_is_said_and_the_curve_stays(view):
     turn(view, stripe_count=4)
     assert "make -b smaller" in view.problem
     assert view.frame is before
+    turn(view, stripe_count=6)  # the same words, which alone would not be sent again
+    assert view.told[-1] == {"answered"}
 
 
 def test_a_curve_that_takes_long_comes_bit_by_bit(view):
@@ -155,4 +157,6 @@ def test_mistakes_are_one_line():
                            ({"stripe_count": 99}, "8 targets")):  # fmt: skip
         with pytest.raises(UsageError, match=message):
             pio.whatif(**wrong)
+    with pytest.raises(UsageError, match="machine 'none' is unknown"):
+        pio.whatif().choose("none")
     assert np.isfinite(pio.whatif().data.curve.limit).all()

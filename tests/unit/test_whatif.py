@@ -119,3 +119,24 @@ def test_what_can_not_be_turned_is_one_line(small):
         huge.curve(huge.start)
     with pytest.raises(UsageError, match="is unknown"):
         Turnable(None, "no such machine")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [({"foo": 1}, "foo=1"), ({"clients": "x"}, "clients='x'"), ({"targets": None}, "targets=None"),
+     ({"clients": float("nan")}, "clients=nan"), ({"file_per_process": "x"}, "true or false")],
+)  # fmt: skip
+def test_a_knob_is_turned_to_a_number(knobs, message):
+    """Anything else is one line; a number that can't be is as near as can be."""
+    of = Turnable(None, "small-lustre")
+    with pytest.raises(UsageError, match=message):
+        of.start.replace(**knobs)
+    assert of.fitted(of.start.replace(clients=-5)).clients == 1
+
+
+@pytest.mark.parametrize(
+    "layout", [{"stripe_count": "4"}, {"stripe_size": 0}, {"stripe_size": 1.5}]
+)
+def test_a_curve_has_a_layout(layout):
+    with pytest.raises(UsageError, match="whole number, at least 1"):
+        Turnable(None, "small-lustre", **layout)
