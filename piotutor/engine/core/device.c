@@ -59,9 +59,19 @@ static ns pause_after(struct world *w, const struct part *part, ns moment)
     return 1 + seconds(-log(1 - drawn) * m->background_time / m->background_load);
 }
 
+/* For how long it matters what others did: a queue forgets in some 1 / (1 - load)^2 requests. */
+static ns memory_of_others(const struct machine *m)
+{
+    double idle = 1 - m->background_load;
+    return seconds(1000 * m->background_time / (idle * idle));
+}
+
 /* Requests of others than our clients: each keeps a part busy for as long. */
 static void disturb(struct world *w, struct part *part, ns until)
 {
+    ns lately = until - memory_of_others(&w->machine);
+    if (part->disturbed && part->disturbed < lately)
+        part->disturbed = lately;
     if (!part->disturbed)
         part->disturbed = until + pause_after(w, part, until);
     while (part->disturbed <= until && !w->full) {
