@@ -125,8 +125,8 @@ def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:
         found.append(f"the program mapped {_names(mapped)}: what it moved so was as fast as here")
     if notified := [each for each in passed if each.notified]:
         found.append(
-            f"{sum(each.notified for each in notified)} asynchronous calls on {_names(notified)} "
-            "weren't delayed: a signal or a thread was to tell of their end"
+            f"asynchronous calls on {_names(notified)} weren't delayed, as a signal or a thread was "
+            f"to tell of their end: {sum(each.notified for each in notified)}"
         )
     if told.trouble:
         found.append(
@@ -144,8 +144,8 @@ def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:
 
 def _names(files: Sequence[Passed]) -> str:
     names = sorted({Path(file.name).name for file in files})
-    more = [f"{len(names) - MOST_NAMES} more files"] if len(names) > MOST_NAMES else []
-    return ", ".join([*names[:MOST_NAMES], *more])
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 if __name__ == "__main__":

@@ -113,12 +113,13 @@ def test_two_who_interleave_call_back_at_every_turn(site):
 
 
 def test_segments_settle_where_strides_go_on_changing_hands(site):
-    """Both write all the time, so each soon waits while the other one is granted its part."""
+    """A lock is back later than its client's next request is made, so both wait all the time."""
+    machine = MACHINE.replace(target_overhead=4e-3, dirty_limit=0, lock_return_time=2e-3)
     found = []
-    for offsets, stride in (((0, SIZE), 2 * SIZE), ((0, 4 * WRITES * SIZE), SIZE)):
-        one = site(machine=MACHINE.replace(target_overhead=2e-3, dirty_limit=SIZE), stripe_count=1)
+    for offsets, stride in (((0, SIZE), 2 * SIZE), ((0, 2 * WRITES * SIZE), SIZE)):
+        one = site(machine=machine, stripe_count=1)
         pair = [
-            one.start(rank, one.place / "data", offsets[rank], stride, SIZE, 4 * WRITES)
+            one.start(rank, one.place / "data", offsets[rank], stride, SIZE, 2 * WRITES)
             for rank in range(2)
         ]
         assert [process.wait(60) for process in pair] == [0, 0]
@@ -336,6 +337,7 @@ def test_asynchronous_calls_end_when_the_servers_are_done(site, everyday):
     assert written == [(place * 65536, 65536) for place in places]
     assert read == [(0, 65536)] * 2
     assert one.world.passed() == [Passed(str(one.place / "a"), 0, 3)]
+    assert notes(one.world.told(), one.world.passed())[0].endswith("tell of their end: 3")
     assert (one.place / "b").stat().st_size == 4 * 65536
 
 
