@@ -42,6 +42,8 @@ class WhatIfView(anywidget.AnyWidget):
         Where the knobs stand; `own`: a file for each rank.
     turn : int
         How often something was turned.
+    answered : int
+        Up to which turn there was an answer.
     choices : dict
         The values that each knob may have, and their names.
     title, badge, alt, look, clock, frame
@@ -63,6 +65,7 @@ class WhatIfView(anywidget.AnyWidget):
     own = traitlets.Bool(False).tag(sync=True)
     over = traitlets.Enum(KNOBS, "clients").tag(sync=True)
     turn = traitlets.Int(0).tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
     title = traitlets.Unicode().tag(sync=True)
     badge = traitlets.Unicode().tag(sync=True)
@@ -92,7 +95,7 @@ class WhatIfView(anywidget.AnyWidget):
             of.over = self.over
             of.compute(self._patience)
         except PiotutorError as error:
-            self.problem = str(error)
+            self._refuse(error)
             return
         self._tell()
 
@@ -104,11 +107,15 @@ class WhatIfView(anywidget.AnyWidget):
         try:
             data = of.compute(self._patience if content == "more" else math.inf)
         except PiotutorError as error:
-            self.problem = str(error)
+            self._refuse(error)
             return
         if content != "more":
             of.kept = data if content == "keep" else None
         self._tell()
+
+    def _refuse(self, error: PiotutorError) -> None:
+        with self.hold_sync():
+            self.problem, self.answered = str(error), self.turn
 
     def _tell(self) -> None:
         """Send all that there is to be shown, in one message."""
@@ -123,7 +130,7 @@ class WhatIfView(anywidget.AnyWidget):
             self.alt = f"{self.title}. {whatif_alt(data)}"
             if of.kept is not None:
                 self.alt += f" A curve was kept: {of.kept.badge}. {whatif_alt(of.kept)}"
-            self.problem = ""
+            self.problem, self.answered = "", self.turn
             self.frame = frame(data, of.kept, self.turn)
 
 

@@ -5,6 +5,7 @@ const KNOBS = [["clients", "clients"], ["targets", "targets"], ["stripe_count", 
   ["transfer_size", "transfer size"]];
 const MARKS = ["o", "s"];
 const GREY = "#767676";
+const LATE = 300; // ms
 
 class WhatIf {
   constructor(model) {
@@ -33,7 +34,7 @@ class WhatIf {
     this.said.className = "pio-said";
     this.said.setAttribute("role", "status");
     parent.append(this.said);
-    model.on("change:problem change:line", () => this.say());
+    model.on("change:problem change:line change:answered", () => this.say());
     this.say();
   }
   // A model for controls that sends with each change that something was turned.
@@ -44,6 +45,8 @@ class WhatIf {
   turn() {
     const turn = this.model.get("turn") + 1;
     this.turns.set(turn, performance.now());
+    clearTimeout(this.late);
+    this.late = setTimeout(() => { this.said.textContent = "The model is still at work."; }, LATE);
     this.model.set("turn", turn);
     this.model.save_changes();
   }
@@ -93,8 +96,10 @@ class WhatIf {
     place();
   }
   say() {
+    if (this.model.get("answered") === this.model.get("turn")) clearTimeout(this.late);
     const problem = this.model.get("problem");
-    this.said.textContent = problem || `as IOR: ${this.model.get("line")}`;
+    const text = problem || `as IOR: ${this.model.get("line")}`;
+    if (this.said.textContent !== text) this.said.textContent = text;
     this.said.classList.toggle("pio-wrong", Boolean(problem));
   }
 
@@ -115,6 +120,7 @@ class WhatIf {
     frame.meta.ops.forEach((op, i) => this.curve(ctx, scale, op, i));
     ctx.restore();
     if (frame.meta.ops.length > 1 || frame["kept-x"]) this.legend(ctx, box);
+    if (frame.meta.missing) this.unfinished(ctx, box);
     this.report(ctx.canvas);
   }
   scale(box) {
@@ -200,6 +206,11 @@ class WhatIf {
       words(ctx, name, x + style.font * 0.7, y, style);
       x += ctx.measureText(name).width + style.font * 2.2;
     }
+  }
+  unfinished(ctx, box) {
+    const { style, frame } = this;
+    const there = `${frame.x.length - frame.meta.missing} of ${frame.x.length} points so far`;
+    words(ctx, there, box.x + box.w, style.font * 0.8, { ...style, ink: GREY }, { align: "right" });
   }
   // How long it took from the last turn that this picture shows, first and whole: for benchmarks
   // and tests. Once for each curve that isn't whole, more of it is asked for.
