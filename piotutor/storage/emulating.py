@@ -125,8 +125,8 @@ def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:
         found.append(f"the program mapped {_names(mapped)}: what it moved so was as fast as here")
     if notified := [each for each in passed if each.notified]:
         found.append(
-            f"asynchronous calls on {_names(notified)} weren't delayed, as a signal or a thread was "
-            f"to tell of their end: {sum(each.notified for each in notified)}"
+            f"asynchronous calls on {_names(notified)} weren't delayed, as a signal or a thread "
+            f"was to tell of their end: {sum(each.notified for each in notified)}"
         )
     if told.trouble:
         found.append(
