@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from guarding import guarded, result, start
 
 from piotutor import rundir
 from piotutor.launch import guard, processes, shared_memory
@@ -59,27 +60,9 @@ def run_here(orders):
 
     def run(text, **more):
         told = orders(text, **more)
-        inside, outside = os.pipe()
-        try:
-            return guard.Guard(told, stdin=inside).run(), Path(told.run_dir)
-        finally:
-            os.close(inside)
-            os.close(outside)
+        return guarded(told), Path(told.run_dir)
 
     return run
-
-
-def start(told):
-    """Start a guard as the runner does."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "piotutor.launch.guard", f"{told.run_dir}/guard.json"],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def result(run_dir):
-    return json.loads((Path(run_dir) / "guard-result.json").read_text())
 
 
 def test_done(run_here, state):
@@ -109,11 +92,8 @@ def test_failed(run_here):
 def test_program_missing(orders):
     told = orders("")
     told = Orders(**(vars(told) | {"argv": ["/nowhere/mpiexec"]}))
-    inside, outside = os.pipe()
-    assert guard.Guard(told, stdin=inside).run() == "failed"
+    assert guarded(told) == "failed"
     assert "/nowhere/mpiexec" in result(told.run_dir)["reason"]
-    os.close(inside)
-    os.close(outside)
 
 
 def test_output_is_bounded_and_the_rest_counted(run_here, monkeypatch):

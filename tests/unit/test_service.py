@@ -6,12 +6,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from guarding import guarded, result, start
 
 from piotutor import rundir
 from piotutor.launch import guard, processes, service
@@ -60,21 +60,12 @@ def run_here(orders):
 
     def run(ranks, beside, **more):
         told = orders(ranks, beside, **more)
-        inside, outside = os.pipe()
-        try:
-            status = guard.Guard(told, stdin=inside).run()
-        finally:
-            os.close(inside)
-            os.close(outside)
+        status = guarded(told)
         assert not processes.marked(told.run_dir)
         assert not Path(told.temporary).exists()
         return status, Path(told.run_dir)
 
     return run
-
-
-def result(run_dir):
-    return json.loads((Path(run_dir) / "guard-result.json").read_text())
 
 
 def test_it_is_ready_before_the_ranks_and_ends_after_them(run_here):
@@ -212,12 +203,3 @@ def test_a_killed_guard_takes_it_along(orders, eventually, state):
     assert rundir.sweep(state) == [path]
     assert not processes.marked(path)
     assert not Path(told.temporary).exists()
-
-
-def start(told):
-    """Start a guard as the runner does."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "piotutor.launch.guard", f"{told.run_dir}/guard.json"],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
