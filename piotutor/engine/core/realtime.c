@@ -10,146 +10,19 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "realtime.h"
-
 #include "events.h"
+#include "shared.h"
 #include "work.h"
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE 5000000 /* ns that a driver may be late, and others sleep */
-#define TOO_LONG 5       /* seconds that someone may have the lock */
-
-enum seat_state { FREE, BUSY, FINISHED };
-
-/* Where one process has one operation at a time: a rank of the world. */
-struct seat {
-    _Atomic uint32_t state; /* a futex */
-    pid_t pid;
-    ns over;
-};
-
-struct shared {
-    pthread_mutex_t lock;
-    _Atomic int32_t broken;
-    number driver; /* its seat, from 1; 0: nobody */
-    ns until;      /* when it will look */
-    struct plan plan;
-    int64_t seats, files;
-    int64_t calls;
-    _Atomic int64_t missed, real, spent, emulated;
-    int64_t seat, known, world; /* where they lie, in bytes from here */
-};
-
-static struct seat *seat_at(struct shared *s, int64_t i)
-{
-    return (struct seat *)((char *)s + s->seat) + i;
-}
-
-static struct known *known_at(struct shared *s, int64_t i)
-{
-    return (struct known *)((char *)s + s->known) + i;
-}
-
-static struct world *world_of(struct shared *s)
-{
-    return (struct world *)((char *)s + s->world);
-}
-
-static ns clock_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-/* ---------------------------------------------------------------------------------- making it */
-
-static int64_t rounded(int64_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
-static int64_t lay_out(struct shared *s, const struct size *size)
-{
-    s->seat = rounded(sizeof *s);
-    s->known = s->seat + rounded(size->ranks * (int64_t)sizeof(struct seat));
-    return s->world = s->known + rounded(size->files * (int64_t)sizeof(struct known));
-}
-
-EXPORT int64_t engine_shared_bytes(const struct machine *machine, const struct size *size)
-{
-    struct shared s;
-    return lay_out(&s, size) + engine_bytes(machine, size);
-}
-
-EXPORT int engine_share(void *memory, const struct machine *machine, const struct size *size,
-                        const struct plan *plan)
-{
-    struct shared *s = memory;
-    pthread_mutexattr_t kind;
-    pthread_mutexattr_init(&kind);
-    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
-    pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ERRORCHECK); /* a signal handler may come in */
-    int error = pthread_mutex_init(&s->lock, &kind);
-    pthread_mutexattr_destroy(&kind);
-    lay_out(s, size);
-    s->plan = *plan;
-    s->seats = size->ranks;
-    struct world *w = engine_make(world_of(s), machine, size,
-                                  1 << APP | 1 << SERVER | 1 << DEVICE, NULL);
-    w->now = w->last_time = clock_now();
-    return error;
-}
-
-/* ----------------------------------------------------------------------------------- the lock */
-
-static int broken(struct shared *s, enum trouble why)
-{
-    int32_t sound = SOUND;
-    atomic_compare_exchange_strong(&s->broken, &sound, (int32_t)why);
-    return 0;
-}
-
-static int slow_lock(struct shared *s)
-{
-    struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += TOO_LONG;
-    return pthread_mutex_timedlock(&s->lock, &limit);
-}
-
-/* 0: the world is broken, or a signal handler met its own thread here. */
-static int take(struct shared *s)
-{
-    int error = pthread_mutex_trylock(&s->lock);
-    if (error == EBUSY)
-        error = slow_lock(s);
-    if (error == EOWNERDEAD) {
-        broken(s, HOLDER_DIED);
-        pthread_mutex_consistent(&s->lock);
-    }
-    if (error == ETIMEDOUT)
-        broken(s, HELD_TOO_LONG);
-    if ((!error || error == EOWNERDEAD) && s->broken)
-        pthread_mutex_unlock(&s->lock);
-    return !error && !s->broken;
-}
-
-static void give(struct shared *s)
-{
-    pthread_mutex_unlock(&s->lock);
-}
 
 /* ---------------------------------------------------------------------------------- the clock */
 
@@ -179,105 +52,6 @@ static void advance(struct shared *s, ns until)
     }
     if (w->full)
         broken(s, NO_ROOM);
-}
-
-/* ---------------------------------------------------------------------------------- the files */
-
-static int32_t find_file(const struct shared *s, const struct known *all, uint64_t device,
-                         uint64_t inode)
-{
-    for (int64_t i = s->files; i--;)
-        if (all[i].inode == inode && all[i].device == device)
-            return (int32_t)i;
-    return -1;
-}
-
-static uint64_t directory_of(const char *name)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (const char *end = strrchr(name, '/'); end && name < end; name++)
-        hash = (hash ^ (unsigned char)*name) * 1099511628211u;
-    return hash;
-}
-
-/* A directory has the number of the first file in it. */
-static int32_t find_directory(struct shared *s, uint64_t directory)
-{
-    int32_t i = 0;
-    while (i < s->files && known_at(s, i)->directory != directory)
-        i++;
-    return i;
-}
-
-static void put_name(struct known *known, const char *name)
-{
-    size_t length = strlen(name);
-    memset(known->name, 0, NAME_BYTES);
-    strncpy(known->name, name + (length < NAME_BYTES ? 0 : length - NAME_BYTES + 1),
-            NAME_BYTES - 1);
-}
-
-/* Objects of one file after the other are put on the targets in turn. */
-static int32_t add_file(struct shared *s, uint64_t device, uint64_t inode, const char *name)
-{
-    struct world *w = world_of(s);
-    int64_t which = s->files, count = s->plan.stripe_count;
-    if (which == w->files)
-        return -1;
-    int32_t targets[count];
-    for (int64_t i = 0; i < count; i++)
-        targets[i] = (int32_t)((which * count + i) % w->machine.targets);
-    engine_add_file(w, which, which * count, s->plan.stripe_size, count, targets);
-    struct known *known = known_at(s, which);
-    *known = (struct known){.device = device, .inode = inode, .directory = directory_of(name)};
-    engine_put_file(w, which, find_directory(s, known->directory));
-    put_name(known, name);
-    return (int32_t)s->files++;
-}
-
-EXPORT int32_t engine_file(struct shared *s, uint64_t device, uint64_t inode, int64_t size,
-                           const char *name)
-{
-    if (s->broken || !take(s))
-        return -1;
-    int32_t found = find_file(s, known_at(s, 0), device, inode);
-    if (found < 0)
-        found = add_file(s, device, inode, name);
-    if (found >= 0)
-        file_at(world_of(s), found)->end = size;
-    give(s);
-    s->missed += found < 0;
-    return found;
-}
-
-EXPORT void engine_forget(struct shared *s, uint64_t device, uint64_t inode)
-{
-    if (s->broken || !take(s))
-        return;
-    int32_t found = find_file(s, known_at(s, 0), device, inode);
-    if (found >= 0)
-        known_at(s, found)->inode = 0;
-    give(s);
-}
-
-/* A directory that no file was opened in has no number: then it stays in its old one. */
-EXPORT void engine_rename(struct shared *s, int32_t file, const char *name)
-{
-    if (s->broken || file < 0 || file >= s->files || !take(s))
-        return;
-    int32_t directory = find_directory(s, directory_of(name));
-    if (directory < s->files)
-        engine_put_file(world_of(s), file, directory);
-    put_name(known_at(s, file), name);
-    give(s);
-}
-
-EXPORT void engine_pass(struct shared *s, int32_t file, int32_t what)
-{
-    if (s->broken || file < 0 || file >= s->files || !take(s))
-        return;
-    known_at(s, file)->passed[what]++;
-    give(s);
 }
 
 /* ------------------------------------------------------------------------------------ a call */
@@ -428,11 +202,6 @@ EXPORT void engine_tell(struct shared *s, struct told *told)
     const struct world *w = world_of(s);
     *told = (struct told){s->broken, s->files, s->calls, s->missed, s->real, s->spent, s->emulated,
                           w->grants, w->callbacks, w->dropped};
-}
-
-EXPORT const struct known *engine_known(struct shared *s, int64_t which)
-{
-    return known_at(s, which);
 }
 #else
 typedef int nothing_here;
