@@ -54,7 +54,7 @@ class Holds(NamedTuple):
     released: np.ndarray
     rest: np.ndarray
 
-    def where(self, mask: np.ndarray) -> Holds:
+    def select(self, mask: np.ndarray) -> Holds:
         """Return some of them."""
         return Holds(*(column[mask] for column in self))
 
@@ -171,7 +171,7 @@ class Uses(NamedTuple):
     start: np.ndarray
     end: np.ndarray
 
-    def where(self, mask: np.ndarray) -> Uses:
+    def select(self, mask: np.ndarray) -> Uses:
         """Return some of them."""
         return Uses(*(column[mask] for column in self))
 
@@ -204,7 +204,7 @@ def lock_uses(trace: Trace, op: Op | None = None) -> Uses:
     uses = Uses(
         source, of, _clients(trace, records), records["op"].astype(int), low, high, start, end
     )
-    return uses.where(order)
+    return uses.select(order)
 
 
 class _File(NamedTuple):

@@ -97,7 +97,7 @@ def whole(trace: Trace, origin: int, span: float) -> tuple[dict[str, Any], Array
     book = ServerBook()
     book.take(trace.records[trace.where(layer=Layer.SERVER)])
     holds = book.locks.holds
-    few = holds.where(np.arange(len(holds.low)) < MOST)
+    few = holds.select(np.arange(len(holds.low)) < MOST)
     moments = origin + (np.linspace(0, span, MOMENTS) * 1e6).astype(np.int64)
     series = server_series(trace, moments)
     meta = about(book, series.targets, span, len(few.low))

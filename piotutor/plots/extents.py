@@ -26,7 +26,7 @@ class Extents(NamedTuple):
     length: np.ndarray
     rank: np.ndarray
 
-    def take(self, which: np.ndarray) -> Extents:
+    def select(self, which: np.ndarray) -> Extents:
         """Return some of the transfers."""
         return Extents(*(column[which] for column in self))
 
@@ -140,7 +140,7 @@ class _Summary:
         """Keep what may be under the lens: not what lies beyond all that is there."""
         lower = np.flatnonzero(part.offset < self.edge)
         if len(lower):
-            self.lens.append(_lowest(part.take(lower)))
+            self.lens.append(_lowest(part.select(lower)))
             if len(self.lens[-1].offset) >= LENS:
                 self.edge = int(self.lens[-1].offset[LENS - 1])
 
@@ -206,7 +206,7 @@ def _lowest(part: Extents, most: int = 16 * LENS) -> Extents:
     lowest = np.argpartition(part.offset, count - 1)[:count]
     lowest = lowest[np.lexsort((part.start[lowest], part.offset[lowest]))]
     _, first = np.unique(part.offset[lowest], return_index=True)
-    return part.take(lowest[first[:most]])
+    return part.select(lowest[first[:most]])
 
 
 def _cover(

@@ -202,7 +202,7 @@ def _during(holds: Holds, uses: Uses | None) -> Holds:
     if uses is None or not len(uses.start):
         return holds
     first, last = int(uses.start.min()), int(uses.end.max())
-    kept = holds.where((holds.granted <= last) & (holds.released > first))
+    kept = holds.select((holds.granted <= last) & (holds.released > first))
     later = kept.called > last
     calls = np.where(later, NEVER, kept.called)
     return kept._replace(called=calls, released=np.where(later, NEVER, kept.released))
@@ -234,8 +234,8 @@ def _object(every: Holds, moves: Uses, number: int, frame: _Frame) -> ObjectLock
     holds, uses = every.where(every.object == number), moves.where(moves.object == number)
     ends = holds.high[holds.high < NEVER]
     size = int(uses.high.max()) if len(uses.high) else int(ends.max(initial=1))
-    some = uses.where(uses.start <= np.sort(uses.end)[: frame.rows].max(initial=frame.began))
-    moments = locked_at(some, holds.where(holds.asked <= int(some.end.max(initial=frame.began))))
+    some = uses.select(uses.start <= np.sort(uses.end)[: frame.rows].max(initial=frame.began))
+    moments = locked_at(some, holds.select(holds.asked <= int(some.end.max(initial=frame.began))))
     order = np.argsort(moments, kind="stable")[: frame.rows]
     some, moments = some.where(order), moments[order]
     times = holds.granted, holds.released
