@@ -231,13 +231,13 @@ def _chosen(holds: Holds, objects: int | list[int] | None, most: int) -> list[in
 
 
 def _object(every: Holds, moves: Uses, number: int, frame: _Frame) -> ObjectLocks:
-    holds, uses = every.where(every.object == number), moves.where(moves.object == number)
+    holds, uses = every.select(every.object == number), moves.select(moves.object == number)
     ends = holds.high[holds.high < NEVER]
     size = int(uses.high.max()) if len(uses.high) else int(ends.max(initial=1))
     some = uses.select(uses.start <= np.sort(uses.end)[: frame.rows].max(initial=frame.began))
     moments = locked_at(some, holds.select(holds.asked <= int(some.end.max(initial=frame.began))))
     order = np.argsort(moments, kind="stable")[: frame.rows]
-    some, moments = some.where(order), moments[order]
+    some, moments = some.select(order), moments[order]
     times = holds.granted, holds.released
     if frame.by == "transfer":
         top, bottom = (np.searchsorted(moments, at, "left") for at in times)
