@@ -32,11 +32,20 @@ void make_common(struct world *w)
         kind_of(&w->machine)->make_common(w);
 }
 
+static void for_each_target(struct world *w, void (*act)(struct world *, int32_t))
+{
+    for (int32_t target = 0; act && target < w->machine.targets; target++)
+        act(w, target);
+}
+
 void make_devices(struct world *w)
 {
-    const struct device_kind *kind = kind_of(&w->machine);
-    for (int32_t target = 0; kind->make && target < w->machine.targets; target++)
-        kind->make(w, target);
+    for_each_target(w, kind_of(&w->machine)->make);
+}
+
+void complete_devices(struct world *w)
+{
+    for_each_target(w, kind_of(&w->machine)->complete);
 }
 
 int64_t place_object(struct world *w, int32_t target)

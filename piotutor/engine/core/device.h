@@ -16,6 +16,7 @@ struct device_kind {
     /* Both find zeroed memory: what the devices have in common, and what each has for itself. */
     void (*make_common)(struct world *w);
     void (*make)(struct world *w, int32_t target);
+    void (*complete)(struct world *w, int32_t target); /* what its first requests would make */
     /* Both return when the last byte is done with. `prepare`: what must be read before a write. */
     ns (*prepare)(struct world *w, const struct request *request, ns from);
     ns (*serve)(struct world *w, const struct request *request, ns from);
@@ -26,6 +27,7 @@ extern const struct device_kind channels_kind, unlimited_kind, disk_kind, array_
 struct shape shape_of_device(const struct machine *m);
 void make_common(struct world *w);
 void make_devices(struct world *w);
+void complete_devices(struct world *w); /* before real time begins */
 
 /* Where the next object of a target begins. */
 int64_t place_object(struct world *w, int32_t target);

@@ -53,6 +53,12 @@ static struct flash *flash_of(struct world *w, int32_t target, int64_t channel)
     return f;
 }
 
+static void ssd_complete(struct world *w, int32_t target)
+{
+    for (int64_t channel = 0; channel < w->machine.ssd_channels; channel++)
+        flash_of(w, target, channel);
+}
+
 /* What serving a request came to, in pages, and when. */
 struct sum {
     int64_t pages, read, moved; /* read: for others' sake */
@@ -113,4 +119,5 @@ static ns ssd_serve(struct world *w, const struct request *request, ns from)
 }
 
 const struct device_kind ssd_kind = {
-    .shape = ssd_shape, .make_common = ssd_make_common, .serve = ssd_serve};
+    .shape = ssd_shape, .make_common = ssd_make_common, .complete = ssd_complete,
+    .serve = ssd_serve};

@@ -6,6 +6,8 @@
 #endif
 #include "shared.h"
 
+#include "device.h"
+
 #include <errno.h>
 #include <pthread.h>
 
@@ -45,6 +47,7 @@ EXPORT int engine_share(void *memory, const struct machine *machine, const struc
     s->seats = size->ranks;
     struct world *w = engine_make(world_of(s), machine, size,
                                   1 << APP | 1 << SERVER | 1 << DEVICE, NULL);
+    complete_devices(w);
     w->now = w->last_time = clock_now();
     return error;
 }
