@@ -103,5 +103,8 @@ class Question:
 
 
 def with_unit(value: Value, unit: str | None) -> str:
-    """Write a value with its unit: ``"1,280 KiB"``; a choice as it is."""
-    return str(value) if isinstance(value, str) or unit is None else f"{value:,.6g} {unit}"
+    """Write a value with its unit: ``"1,280 KiB"``, ``"1 call"``; a choice as it is."""
+    if isinstance(value, str) or unit is None:
+        return str(value)
+    word = len(unit) > 3  # no sign of a unit, such as "s" or "ms"
+    return f"{value:,.6g} {unit.removesuffix('s') if value == 1 and word else unit}"

@@ -233,7 +233,7 @@ def absent(trace: Trace, calls: dict[Layer, np.ndarray]) -> dict[str, str]:
     capture = trace.meta.get("capture") or {}
     why = str(capture.get("why") or "only the application was recorded")
     expected = (Layer.APP, *_EXPECTED.get(api, ()), Layer.POSIX, Layer.BLOCK)
-    block = str(capture.get("block") or "not asked for")
+    block = str(capture.get("block") or "not asked for").removeprefix("deltas: ")
     reasons = {
         Layer.APP: "a program of its own",
         Layer.BLOCK: _NO_REQUEST if block == "tracefs" else block,

@@ -341,6 +341,8 @@ def test_progress_counts_each_check_once(state):
 def test_values_are_written_with_their_unit():
     assert with_unit(1280.0, "KiB") == "1,280 KiB"
     assert with_unit("a", None) == "a"
+    ones = [with_unit(1.0, unit) for unit in ("system calls", "s", "ms", "MiB")]
+    assert ones == ["1 system call", "1 s", "1 ms", "1 MiB"]
 
 
 def test_a_prediction_in_the_file_has_all_its_fields(state):

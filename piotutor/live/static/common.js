@@ -147,12 +147,13 @@ export function plotBox(w, h, style, { right = 12, top = 8, left = 5 } = {}) {
   return { x, y: top, w: Math.max(20, w - x - right), h: Math.max(20, h - top - style.font * 2.8) };
 }
 
-export function words(ctx, text, x, y, style, { align = "left", size = 1, weight = "" } = {}) {
+// Text that would be wider than `most` is squeezed into it.
+export function words(ctx, text, x, y, style, { align = "left", size = 1, weight = "", most } = {}) {
   ctx.font = `${weight} ${Math.round(style.font * size)}px ${style.family}`;
   ctx.fillStyle = style.ink;
   ctx.textAlign = align;
   ctx.textBaseline = "middle";
-  ctx.fillText(text, x, y);
+  ctx.fillText(text, x, y, most);
 }
 
 export function tag(ctx, text, x, y, style) {

@@ -66,7 +66,7 @@ class Descent {
     axes(ctx, { ...box, h: box.h + 2 }, axis, null, style);
     if (axis.time && now < Infinity) nowLine(ctx, box, box.x + ((now - axis.lo) / axis.span) * box.w, style);
     this.tell(phase, request);
-    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (3.8 + 1.3 * i), style, { size: 0.9 }));
+    this.notes().forEach((text, i) => words(ctx, text, left, box.y + box.h + style.font * (3.8 + 1.3 * i), style, { size: 0.9, most: box.w }));
     return undefined;
   }
   // In words beside the choice: the phase, and the request that is looked at.

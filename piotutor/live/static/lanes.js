@@ -137,7 +137,7 @@ export class Lanes {
       ctx.fillStyle = "rgba(120,120,120,0.5)";
       ctx.fillRect(box.x, y - style.font * 0.85, box.w, 1);
       const text = lane.code === DOMAINS ? "what each aggregator moves in a collective call" : lane.words();
-      words(ctx, `${names[lane.code]}: ${text}`, box.x, y, style);
+      words(ctx, `${names[lane.code]}: ${text}`, box.x + 4, y, style);
       if (lane.code !== DOMAINS) {
         if (above && above.calls && lane.calls) words(ctx, this.compare(above, lane), box.x + box.w, y, style, { align: "right", weight: 600 });
         above = lane;
