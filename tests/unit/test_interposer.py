@@ -369,9 +369,9 @@ def test_sanitizers_find_nothing(tmp_path, stage):
 
 
 def emulation(directory, prefix):
-    """Make a world whose requests take 20 ms each; return what tells of it to a program."""
+    """Make a world whose requests take 50 ms each; return what tells of it to a program."""
     path = directory / "world"
-    machine = Machine(clients=1, targets=1, target_overhead=2e-2, dirty_limit=0)
+    machine = Machine(clients=1, targets=1, target_overhead=5e-2, dirty_limit=0)
     SharedWorld(path, machine, stripe_size=1 << 20, stripe_count=1)
     about = {"PREFIX": prefix, "WORLD": path, "LIBRARY": library_path()}
     return {f"PIOTUTOR_EMULATE_{name}": str(value) for name, value in about.items()}
