@@ -137,11 +137,15 @@ export class Lanes {
       ctx.fillStyle = "rgba(120,120,120,0.5)";
       ctx.fillRect(box.x, y - style.font * 0.85, box.w, 1);
       const text = lane.code === DOMAINS ? "what each aggregator moves in a collective call" : lane.words();
-      words(ctx, `${names[lane.code]}: ${text}`, box.x + 4, y, style);
+      let room = box.w - 4;
       if (lane.code !== DOMAINS) {
-        if (above && above.calls && lane.calls) words(ctx, this.compare(above, lane), box.x + box.w, y, style, { align: "right", weight: 600 });
+        if (above && above.calls && lane.calls) {
+          words(ctx, this.compare(above, lane), box.x + box.w, y, style, { align: "right", weight: 600 });
+          room -= ctx.measureText(this.compare(above, lane)).width + style.font;
+        }
         above = lane;
       }
+      words(ctx, `${names[lane.code]}: ${text}`, box.x + 4, y, style, { most: room });
       this.rowNames(ctx, box, lane, style);
     }
   }
