@@ -59,7 +59,8 @@ def settle(storage: Any) -> None:
 def words_of(text: str, cls: Any) -> dict[str, str]:
     """Take the options of a spec apart: ``key=value,key=value``; a key alone says yes.
 
-    Where a storage has a ``first_word``, a first word that is no key is that option's value.
+    Where a storage has a ``first_word``, a first word that is no key, or has a colon of its own
+    (``small-lustre:latency=1e-3``), is that option's value.
 
     Parameters
     ----------
@@ -73,12 +74,12 @@ def words_of(text: str, cls: Any) -> dict[str, str]:
     UsageError
         A key is unknown or comes twice, or a value is missing.
     """
-    known = options(cls)
+    known, first = options(cls), getattr(cls, "first_word", "")  # no launcher has one
     words: dict[str, str] = {}
     for part in text.split(",") if text else ():
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals and not words and key not in known and cls.first_word:
-            key, equals, value = cls.first_word, "=", key
+        if first and not words and key not in known and (not equals or ":" in key):
+            key, equals, value = first, "=", part.strip()
         if key not in known:
             raise UsageError(f"there is no option {key!r}: {_advice(key, known)}")
         if key in words:

@@ -57,6 +57,8 @@ REFUSED = [
     ("lustre:stripe_size=0", "stripe_size=0: give a positive number of bytes"),
     ("lustre:stripe_size=100k", "stripe_size=100 KiB: Lustre takes multiples of 64 KiB"),
     ("lustre:stripe_count=0", "stripe_count=0: give a whole number, at least 1"),
+    ("emulated:small-lustre:latency=nan,stripe_count=2", "latency=nan: give a number of seconds"),
+    ("emulated:small-lustre:latency=1e-3,targets=3", "no option 'targets'"),
     ("lustre:stripe_count=many", "stripe_count=many: give a whole number"),
     ("lustre:stripe_count=2001", "stripe_count=2001: from 1 to 2000"),
     ("lustre:start_ost=-1", "start_ost=-1: give a whole number, at least 0"),
