@@ -268,6 +268,7 @@ def test_specs():
         "slurm:nodes=none": "launcher slurm: nodes=none: give a whole number",
         "slurm:partition=--wrap": "launcher slurm: partition=--wrap: give one word",
         "slurm:extra='": "launcher slurm: extra=': give arguments",
+        "slurm:debug": "launcher slurm: there is no option 'debug': choose partition",
         "local:nodes=2": "launcher local: there is no option 'nodes': it has none",
         "slurmy": "launcher 'slurmy' is unknown: choose one of local",
     }.items():
