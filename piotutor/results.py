@@ -107,11 +107,11 @@ class Run:
 
     @cached_property
     def trace(self) -> Trace:
-        """Every record of every rank."""
-        if self.command or not self.workload:
-            trace = recorded(self.dir)  # whatever that program did
+        """Every record of every rank; of one that was stopped there may be none."""
+        if self.command or not self.workload or self.status != "done":
+            trace = recorded(self.dir)  # whatever there is
         else:
-            trace = Trace.load(self.dir / "trace", salvage=self.status != "done")
+            trace = Trace.load(self.dir / "trace")
         capture = self.result.get("capture") or {}
         trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:

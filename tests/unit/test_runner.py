@@ -160,7 +160,9 @@ def test_the_end_is_seen_without_waiting(eventually):
 def test_stop_before_it_began():
     job = runner.start(SMALL, fault=HANG, **OPTIONS)
     job.stop()
-    assert job.wait_sync(30).status == "stopped"
+    run = job.wait_sync(30)
+    assert run.status == "stopped"
+    assert not run.trace.where(op=Op.WRITE).any()
 
 
 def test_timeout():
