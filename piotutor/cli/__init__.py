@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain("stopped", 130)
     except MemoryError as error:
-        return _complain(f"there is too little memory: {error or 'ask for less'}", 1)
+        return _complain(f"there is too little memory: {str(error) or 'ask for less'}", 1)
     except BrokenPipeError:
         return _hang_up(141)
     except OSError as error:

@@ -108,12 +108,14 @@ def test_ctrl_c_ends_it_while_c_runs(tmp_path):
     assert not list((tmp_path / "state").glob("runs/*"))
 
 
-def test_too_little_memory_is_a_line(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("Unable to allocate 9 GiB",), "Unable to allocate 9 GiB"), ((), "ask for less")],
+)
+def test_too_little_memory_is_a_line(monkeypatch, capsys, words, told):
     def refuse(*_, **__):
-        raise MemoryError("Unable to allocate 9 GiB")
+        raise MemoryError(*words)
 
     monkeypatch.setattr("piotutor.modelled.model", refuse)
     assert cli.main(["model", "-n", "2", "--machine", "unlimited"]) == 1
-    assert capsys.readouterr().err == (
-        "piotutor: there is too little memory: Unable to allocate 9 GiB\n"
-    )
+    assert capsys.readouterr().err == f"piotutor: there is too little memory: {told}\n"
