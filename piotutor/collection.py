@@ -42,6 +42,8 @@ def collect(directory: Path) -> Run:
     mismatches = worker.get("mismatches", [])
     status = "failed" if ended["status"] == "done" and mismatches else ended["status"]
     trace = recorded(directory)
+    if "machine" in environment and trace.provenance == "measured":
+        trace.provenance = "emulated"  # it was stopped before its servers told anything
     if captured["how"] == "preload" and not workload and not metrics.layers(trace):
         captured["notes"].append(_UNSEEN)
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)

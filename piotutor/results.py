@@ -112,6 +112,7 @@ class Run:
             trace = recorded(self.dir)  # whatever there is
         else:
             trace = Trace.load(self.dir / "trace")
+        trace.provenance = self.result["provenance"]
         capture = self.result.get("capture") or {}
         trace.meta.update(environment=self.environment, run=self.name, capture=capture)
         if self.workload:

@@ -116,9 +116,9 @@ def callbacks(run: Any) -> int | None:
 
 
 def _foretold(run: Any, machine: dict[str, Any]) -> int | None:
-    if not machine:
+    each = run.environment.get("ranks_per_client")
+    if not machine or each is None:  # it was stopped before its servers were there
         return None
-    each = run.environment["ranks_per_client"]
     clients = -(-run.workload.num_tasks // each)
     about = {name: value for name, value in machine.items() if name != "name"}
     (part,) = run.environment["layout"]["components"]

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from piotutor import pattern
+from piotutor import pattern, runner
+from piotutor.engine import shared
 from piotutor.engine.library import library
 from piotutor.errors import PiotutorError
 from piotutor.lesson import Lesson, check, recorded, servers
@@ -85,6 +86,19 @@ def test_the_engine_orders_the_four_jobs_as_their_borders_do():
     counts = [counting.foretold(locks.JOBS[letter], locks.MACHINE) for letter in locks.ORDER]
     assert counts == sorted(set(counts), reverse=True)
     assert counts[-1] == 0
+
+
+@pytest.mark.mpi
+@pytest.mark.skipif(bool(shared.why_not()), reason=shared.why_not() or "-")
+def test_a_run_that_was_stopped_at_once_is_emulated_and_tells_nothing(mpi, state, spotless):
+    work = Workload.make(num_tasks=2, block_size="1m", segment_count=64, write=True)
+    job = runner.start(work, storage="emulated:slow-lustre")
+    job.stop()
+    run = job.wait_sync(60)
+    assert (run.status, run.trace.provenance) == ("stopped", "emulated")
+    assert run.badge.startswith("emulated · slow-lustre")
+    assert sharing(run).writes < 64
+    assert len(sharing(run).row) == 8
 
 
 def test_right_units_are_confirmed_by_the_runs_that_were_made(state):
