@@ -8,6 +8,9 @@ from typing import Any
 from piotutor.lesson.question import Option, Question, Value, with_unit
 from piotutor.lesson.table import UNKNOWN
 
+APART = 1.25
+"""Factor from which on an emulated run is said to have been disturbed."""
+
 
 class Comparison:
     """What was predicted, what the rule says and what was measured; in a notebook it shows itself.
@@ -56,7 +59,17 @@ class Comparison:
             told.append(f"Right is {self._in_words(self.question.right)}.")
         if option.misconception:
             told.append(f"What may stand behind it: {option.misconception}.")
-        return [*told, option.reply]
+        return [*told, option.reply, *self._disturbed]
+
+    @property
+    def _disturbed(self) -> list[str]:
+        """What to say of an emulated run that isn't what the rule says."""
+        if self.measured is None or self.how != "emulated":
+            return []
+        low, high = sorted((self.measured, float(self.question.right.value)))
+        if high <= APART * low:
+            return []
+        return ["The run isn't what the rule says: this machine was too busy for it. Run it again."]
 
     def _in_words(self, option: Option) -> str:
         if self.question.unit is None:

@@ -70,6 +70,8 @@ def prediction_finding(data: PredictionData) -> str:
         factor = max(guess, truth) / min(guess, truth)
         if factor <= NEAR:
             return f"Your prediction holds, within {math.ceil(100 * (factor - 1))}%"
+        if model is not None and math.isclose(guess, model, rel_tol=1e-9):
+            return f"You and the model agree; {told} was {truth / guess:.3g} times as much"
         return f"Your prediction was {factor:.3g} times too {'high' if guess > truth else 'low'}"
     return f"You predicted {guess:,.6g}, and it is {truth:,.6g}"
 

@@ -137,6 +137,17 @@ def test_predictions_meet_what_was_measured(state):
     assert "Right is b)" in repr(lesson.compare("twice"))
 
 
+def test_a_run_that_is_far_from_the_rule_was_disturbed(state, monkeypatch):
+    lesson = Lesson("02")
+    lesson.runs = kept("known").runs
+    lesson.predict("waits", 32)
+    found = lesson.compare("waits")
+    assert "too busy" not in repr(found)
+    monkeypatch.setattr(found, "measured", 71.4)
+    assert repr(found).endswith("this machine was too busy for it. Run it again.")
+    assert "You and the model agree; emulated was 2.23 times as much" in found._repr_html_()
+
+
 @pytest.mark.parametrize("reads", [0, 600])
 def test_a_sweep_that_was_stopped_tells_nothing_of_its_end(state, reads):
     whole = recorded.load("02", "known")

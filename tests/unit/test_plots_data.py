@@ -363,6 +363,7 @@ def test_reads_from_memory_are_found_out(size, told):
         ((10, 40, 40), "Your prediction was 4 times too low"),
         ((32, 32, 31.8), "Your prediction holds, within 1%"),
         ((80, 40, 20), "Your prediction was 4 times too high"),
+        ((32, 32, 64), "You and the model agree; measured was 2 times as much"),
         ((5, 5, None), "Your prediction holds"),
         ((None, 5, 5), "5 calls, as the model says"),
         ((None, 0, 0), "0 calls, as the model says"),

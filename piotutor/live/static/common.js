@@ -108,11 +108,15 @@ function horizontal(ctx, box, axis, style) {
   const bottom = box.y + box.h;
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
+  let free = -Infinity;  // where the last number ended: one that would touch it is left out
   for (const [value, text] of axis.ticks) {
     const at = box.x + ((value - (axis.lo || 0)) / axis.span) * box.w;
+    const half = ctx.measureText(number(text)).width / 2;
     ctx.moveTo(at, bottom);
     ctx.lineTo(at, bottom + 4);
+    if (at - half < free) continue;
     ctx.fillText(number(text), at, bottom + 6);
+    free = at + half + 4;
   }
   ctx.fillText(axis.label, box.x + box.w / 2, bottom + 8 + style.font);
 }
