@@ -119,12 +119,7 @@ def orders(
     mine = Path(data.private) if data.private else None
     command = replace(command, argv=tuple(word.replace(PLACE, str(mine)) for word in command.argv))
     home = options.home.at(mine or _first(command.prefixes) or here)
-    room = limits.trace_bytes(run_dir, command.ranks or limits.RANKS)
-    whole = command.ranks is None
-    interest = Interest.of(command.prefixes, [run_dir])
-    captured = choice.prepare(
-        options.capture, run_dir, interest, room, whole=whole, routed=home.interposed
-    )
+    captured = _captured(command, run_dir, home, options)
     about = home.prepare(mine) if mine else {}
     _write(command, run_dir, home, preparation.environment(home, launcher, captured) | about)
     ours = preparation.rank_environment()
@@ -136,7 +131,7 @@ def orders(
         argv=launcher.argv(ranks) if command.ranks else [*ranks.prefix, *command.argv],
         env={
             **{name: os.environ[name] for name in ours if name in os.environ},
-            **({} if whole else launcher.env()),
+            **(launcher.env() if command.ranks else {}),
             **home.env,
             **captured.env,
             **_own(mine, service),
@@ -156,6 +151,16 @@ def orders(
     preparation.need_here(told, home)
     told.write(run_dir / "guard.json")
     return told
+
+
+def _captured(command: Command, run_dir: Path, home: Storage, options: Options) -> choice.Capture:
+    """Choose how the layers below are seen: around each rank, or around a program started once."""
+    room = limits.trace_bytes(run_dir, command.ranks or limits.RANKS)
+    interest = Interest.of(command.prefixes, [run_dir])
+    whole = command.ranks is None
+    return choice.prepare(
+        options.capture, run_dir, interest, room, whole=whole, routed=home.interposed
+    )
 
 
 def _own(place: Path | None, service: Sequence[str]) -> dict[str, str]:
