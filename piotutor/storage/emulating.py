@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from piotutor.engine.library import library_path
 from piotutor.engine.machine import Machine
 from piotutor.engine.model import targets_of
 from piotutor.engine.shared import Passed, SharedWorld, Told
-from piotutor.errors import PiotutorError
 from piotutor.storage.beside import READY, serve, told_to_end, write_whole
 from piotutor.storage.placing import layout_of
 from piotutor.storage.striping import Component, Striping
@@ -33,6 +31,8 @@ CALLS = "calls.piot"
 """In the run directory: when each call began in the engine, and when it was over there."""
 MOST_NAMES = 3
 """Files that a note names, and then how many more there are."""
+MOST_PIECES = 1 << 19
+"""Pieces of all files in a map, which is written in a second or two; larger files aren't in it."""
 LIMIT = 1.1
 """From so many times the emulated time on, the machine itself is said to be the limit."""
 
@@ -75,12 +75,14 @@ class Emulation:
         self.servers.drop(told.dropped)
         self.servers.close()
         self.calls.close()
-        write_whole(self.run_dir / "map.json", self._map())
+        placed = self._map()
+        write_whole(self.run_dir / "map.json", placed)
+        left_out = len(self.world.files()) - len(placed["files"])
         about = {
             "emulation": told._asdict() | {"think_time": self._think_time()},
             "clients": self.machine.clients,
             "ranks_per_client": self.plan["ranks_per_client"],
-            "storage_notes": notes(told, self.world.passed()),
+            "storage_notes": notes(told, self.world.passed(), left_out),
         }
         write_whole(self.run_dir / READY, {"env": self.env, "environment": about})
 
@@ -96,10 +98,12 @@ class Emulation:
     def _map(self) -> dict[str, Any]:
         """Return where every byte of every file lay."""
         order = {Path(name).name: index for index, name in enumerate(self.names)}
-        entries = []
+        entries, room = [], MOST_PIECES
         for number, (name, size) in enumerate(self.world.files()):
             index = order.setdefault(Path(name).name, len(order))
-            with suppress(PiotutorError):  # more pieces than a map can have
+            pieces = size // self.plan["stripe_size"] + 1
+            if pieces <= room:
+                room -= pieces
                 known = {"file": index, "name": name, "first_object": number * self.count}
                 entries.append(self._lay(number, size).to_dict() | known)
         return {"system": "emulated", "source": "computed by the engine", "files": entries}
@@ -118,9 +122,14 @@ def _write(writer: TraceWriter, records: np.ndarray) -> None:
         writer.drop(len(records) - len(block))
 
 
-def notes(told: Told, passed: Sequence[Passed] = ()) -> list[str]:
+def notes(told: Told, passed: Sequence[Passed] = (), left_out: int = 0) -> list[str]:
     """Return what a reader has to know of an emulation, a line each."""
     found = []
+    if left_out:
+        found.append(
+            f"where bytes lay isn't told of {left_out} files: that is more than {MOST_PIECES:,} "
+            "stripes in all"
+        )
     if mapped := [each for each in passed if each.mapped]:
         found.append(f"the program mapped {_names(mapped)}: what it moved so was as fast as here")
     if notified := [each for each in passed if each.notified]:

@@ -72,7 +72,7 @@ static ns pause_after(struct world *w, const struct part *part, ns moment)
 static ns memory_of_others(const struct machine *m)
 {
     double idle = 1 - m->background_load;
-    return seconds(1000 * m->background_time / (idle * idle));
+    return seconds(30 * m->background_time / (idle * idle));
 }
 
 /* Requests of others than our clients: each keeps a part busy for as long. */
