@@ -6,6 +6,7 @@ const KNOBS = [["clients", "clients"], ["targets", "targets"], ["stripe_count", 
 const MARKS = ["o", "s"];
 const GREY = "#767676";
 const LATE = 300; // ms
+const REST = 50; // ms for which no knob is turned, before more of a curve is asked for
 
 class WhatIf {
   constructor(model) {
@@ -223,9 +224,12 @@ class WhatIf {
     }
     Object.assign(canvas.dataset, { turn, missing });
     if (!missing && (turned || this.wanted)) canvas.dataset.whole = performance.now() - this.turned;
-    if (missing && this.wanted !== this.frame) this.model.send("more");
+    if (missing && this.wanted !== this.frame) setTimeout(() => this.more(turn), turned ? REST : 0);
     this.wanted = missing ? this.frame : null;
     for (const each of [...this.turns.keys()]) if (each <= turn) this.turns.delete(each);
+  }
+  more(turn) {
+    if (turn === this.model.get("turn")) this.model.send("more");
   }
 }
 
