@@ -25,7 +25,7 @@ class Progress:
 
     def _repr_html_(self) -> str:
         names = ("lesson", "question", "checks passed", "predictions made")
-        return table.html(names, self.rows)
+        return table.html(names, self.rows, left=True)
 
 
 def _passed(content: course.Content) -> str:

@@ -124,8 +124,8 @@ def disk_finding(data: DiskData) -> str:
         return f"{told}; bytes move in {shares[0]:.2g}% of it"
     times = totals[slow] / totals[quick]
     return (
-        f"{told}, {times:.2g} times as long as {quick}; bytes move in {shares[0]:.2g}% of it, in "
-        f"{quick} in {shares[1]:.2g}%"
+        f"{told}, {times:.2g} times as long as {quick}; bytes move in {shares[0]:.2g}% of that, "
+        f"and in {shares[1]:.2g}% of {quick}"
     )
 
 

@@ -75,7 +75,7 @@ def test_what_is_said_of_a_disk_is_what_was_counted(disk):
     total = disk.total("one call")
     share = disk.seconds("one call")["transfer"] / total
     assert disk_finding(disk).startswith("far takes ")
-    assert disk_finding(disk).endswith(f"% of it, in one call in {100 * share:.2g}%")
+    assert disk_finding(disk).endswith(f"% of that, and in {100 * share:.2g}% of one call")
     alone = replace(disk, steps={"one call": disk.steps["one call"]})
     told = f"one call takes {total * 1e3:,.0f} ms; bytes move in {100 * share:.2g}% of it"
     assert disk_finding(alone) == told
