@@ -209,6 +209,18 @@ export function legend(ctx, x, y, style) {
   }
 }
 
+// Above a plot, the scale of heat's colours between its ends.
+export function heatScale(ctx, box, style, least, most) {
+  const y = box.y - style.font * 1.1;
+  words(ctx, least, box.x, y, style, { size: 0.92 });
+  const x = box.x + ctx.measureText(least).width + 6;
+  for (let i = 0; i < 64; i++) {
+    ctx.fillStyle = `rgb(${style.heat[i * 4].join()})`;
+    ctx.fillRect(x + i * 2, y - style.font / 2, 2, style.font);
+  }
+  words(ctx, most, x + 134, y, style, { size: 0.92 });
+}
+
 // The head "|" of replayed time.
 export function nowLine(ctx, box, x, style) {
   ctx.save();

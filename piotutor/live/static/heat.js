@@ -1,5 +1,5 @@
 // A heat map ranks x stripes: how often each rank touched each stripe of the file.
-import { axes, byteAxis, Columns, words } from "./common.js";
+import { axes, byteAxis, Columns, heatScale } from "./common.js";
 
 const HEAT_KINDS = { heat_t: "f4", cell: "u4", hits: "u4" };
 
@@ -68,18 +68,7 @@ export class Heat {
     ctx.imageSmoothingEnabled = false;
     ctx.drawImage(this.picture, box.x, box.y, box.w, box.h);
     axes(ctx, box, byteAxis(meta.size, `offset in the file, columns of ${meta.stripe_words}`), this.rowAxis(meta), style);
-    this.key(ctx, box, style);
-  }
-  // How often: the scale of colours with its ends.
-  key(ctx, box, style) {
-    const y = box.y - style.font * 1.1;
-    words(ctx, "transfers in a cell: 1", box.x, y, style, { size: 0.92 });
-    const x = box.x + ctx.measureText("transfers in a cell: 1").width + 6;
-    for (let i = 0; i < 64; i++) {
-      ctx.fillStyle = `rgb(${style.heat[i * 4].join()})`;
-      ctx.fillRect(x + i * 2, y - style.font / 2, 2, style.font);
-    }
-    words(ctx, `${this.most} (white: none)`, x + 134, y, style, { size: 0.92 });
+    heatScale(ctx, box, style, "transfers in a cell: 1", `${this.most} (white: none)`);
   }
   rowAxis(meta) {
     const each = meta.ranks / this.rows;

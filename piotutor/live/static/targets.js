@@ -1,5 +1,5 @@
 // What each target (an OSD, an OST, a disk) did when: a strip for each, and how much in all.
-import { axes, byteUnit, choice, mount, nowLine, number, timeAxis, words } from "./common.js";
+import { axes, byteUnit, choice, heatScale, mount, nowLine, number, timeAxis, words } from "./common.js";
 
 const WHAT = [["bytes", "bytes a second"], ["operations", "operations a second"]];
 
@@ -48,7 +48,7 @@ class TargetStrips {
     const left = { x: style.font * 5, y: top, w: w * 0.66 - style.font * 5, h: tall };
     const used = this.used();
     this.strips(ctx, left, values, last, most, used);
-    this.key(ctx, left, kind, most);
+    heatScale(ctx, left, style, "0", this.rate(kind, most));
     axes(ctx, left, timeAxis(used * meta.width), this.rowAxis(), style);
     if (now < used * meta.width) nowLine(ctx, left, left.x + (now / (used * meta.width)) * left.w, style);
     this.bars(ctx, { x: w * 0.66 + style.font * 1.2, y: top, w: w * 0.34 - style.font * 2, h: tall }, values, last, kind);
@@ -78,17 +78,6 @@ class TargetStrips {
     if (kind !== "bytes") return `${number(Number(each.toPrecision(3)))} operations/s`;
     const [size, name] = byteUnit(each);
     return `${number(Number((each / size).toPrecision(3)))} ${name}/s`;
-  }
-  key(ctx, box, kind, most) {
-    const { style } = this;
-    const y = box.y - style.font * 1.1;
-    words(ctx, "0", box.x, y, style, { size: 0.92 });
-    const x = box.x + ctx.measureText("0").width + 6;
-    for (let i = 0; i < 64; i++) {
-      ctx.fillStyle = `rgb(${style.heat[i * 4].join()})`;
-      ctx.fillRect(x + i * 2, y - style.font / 2, 2, style.font);
-    }
-    words(ctx, this.rate(kind, most), x + 134, y, style, { size: 0.92 });
   }
   rowAxis() {
     const { names } = this.meta;
