@@ -15,13 +15,15 @@ import numpy as np
 from piotutor.engine.library import library
 from piotutor.engine.machine import Machine
 from piotutor.engine.world import Numbers, Size, fitting_engine
-from piotutor.errors import PiotutorError
+from piotutor.errors import PiotutorError, UsageError
 from piotutor.trace.record import RECORD
 
 SEATS = 128
 """Calls under way at once at most, of all ranks and their threads together."""
 OBJECTS = 1 << 14
 """Objects of all files together at most."""
+MOST_BYTES = 4 << 30
+"""Bytes that ranks share at most."""
 _ROOM = 1 << 16
 _RECORDS = 1 << 17
 _NEVER = (1 << 63) - 1
@@ -31,6 +33,7 @@ _TROUBLE = (
     "more requests were under way at once than the emulation has room for",
     "a call had no end",
     "a process held the emulation for too long",
+    "a request would have taken more than 36 years",
 )
 
 
@@ -130,9 +133,7 @@ class SharedWorld:
     Raises
     ------
     PiotutorError
-        The engine isn't built, or this isn't Linux.
-    OSError
-        There is no room for the file.
+        The engine isn't built, this isn't Linux, or there is no room for the file.
     """
 
     def __init__(
@@ -147,16 +148,18 @@ class SharedWorld:
         if why := why_not():
             raise PiotutorError(why)
         self._engine = found = fitting_engine()
-        found.engine_shared_bytes.restype = ctypes.c_int64
         found.engine_collect.restype = ctypes.c_int64
         found.engine_known.restype = ctypes.POINTER(_Known)
-        files = max(1, OBJECTS // stripe_count)
-        plan = Numbers(**machine.numbers())
-        size = Size(files, files * stripe_count, SEATS, _ROOM, _ROOM, _ROOM, _RECORDS)
-        room = found.engine_shared_bytes(ctypes.byref(plan), ctypes.byref(size))
-        with path.open("xb+") as file:
-            os.posix_fallocate(file.fileno(), 0, room)
-            self._memory = mmap.mmap(file.fileno(), room)
+        plan, size, room = _sizes(machine, stripe_count)
+        try:
+            with path.open("xb+") as file:
+                os.posix_fallocate(file.fileno(), 0, room)
+                self._memory = mmap.mmap(file.fileno(), room)
+        except OSError as error:
+            raise PiotutorError(
+                f"{path.parent} can't hold the {room >> 20} MiB that ranks and emulated servers "
+                f"share: {error.strerror} (TMPDIR names another place)"
+            ) from None
         self._shared = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(self._memory)))
         lay = _Plan(stripe_size, stripe_count, ranks_per_client)
         arguments = map(ctypes.byref, (plan, size, lay))
@@ -213,6 +216,33 @@ class SharedWorld:
         told = _Told()
         self._engine.engine_tell(self._shared, ctypes.byref(told))
         return told
+
+
+def _sizes(machine: Machine, stripe_count: int) -> tuple[Numbers, Size, int]:
+    """Return the machine and the world as C takes them, and the bytes of what is shared."""
+    found = fitting_engine()
+    found.engine_shared_bytes.restype = ctypes.c_int64
+    files = max(1, OBJECTS // stripe_count)
+    plan = Numbers(**machine.numbers())
+    size = Size(files, files * stripe_count, SEATS, _ROOM, _ROOM, _ROOM, _RECORDS)
+    return plan, size, found.engine_shared_bytes(ctypes.byref(plan), ctypes.byref(size))
+
+
+def need_small(machine: Machine, stripe_count: int) -> None:
+    """Refuse to emulate what takes too much shared memory.
+
+    Raises
+    ------
+    UsageError
+        The line says how much it takes.
+    """
+    *_, room = _sizes(machine, stripe_count)
+    if room > MOST_BYTES:
+        raise UsageError(
+            f"to emulate that machine takes {room / 2**30:,.1f} GiB of shared memory, "
+            f"at most {MOST_BYTES / 2**30:g} are taken: one with fewer targets, clients or stripes "
+            "will do"
+        )
 
 
 def why_not() -> str:

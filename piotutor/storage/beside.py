@@ -63,11 +63,10 @@ def serve(arguments: Iterable[str], begin: Callable[[Any], Callable[[], None]]) 
     """
     (path,) = arguments
     orders = json.loads(Path(path).read_text())
-    act = begin(orders)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
-        act()
+        begin(orders)()
     except (PiotutorError, OSError) as error:
         problem = str(error)
         write_whole(Path(orders["run_dir"]) / ERROR, {"problem": problem})

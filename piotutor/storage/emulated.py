@@ -120,17 +120,19 @@ class Emulated(Local):
         Raises
         ------
         UsageError
-            The ranks don't fit on the machine's clients.
+            The ranks don't fit on the machine's clients, or it is too large to be emulated.
         """
         ranks, per_node = _ranks(run_dir)
         machine = self.emulates
         each = self.ranks_per_client or ranks_per_client(ranks, machine, per_node)
+        machine = machine.replace(clients=_clients(machine, ranks, each))
+        shared.need_small(machine, self.stripe_count)
         orders = {
             "run_dir": str(run_dir),
             "world": str(temporary / "world"),
             "prefix": str(_slowed(self.path, files)),
             "files": list(files),
-            "machine": asdict(machine) | {"clients": _clients(machine, ranks, each)},
+            "machine": asdict(machine),
             "plan": {
                 "stripe_size": self.stripe_size,
                 "stripe_count": self.stripe_count,

@@ -51,7 +51,7 @@ static void advance(struct shared *s, ns until)
         finish_ready(s);
     }
     if (w->full)
-        broken(s, NO_ROOM);
+        broken(s, w->full == TOO_FAR ? TOO_LATE : NO_ROOM);
 }
 
 /* ------------------------------------------------------------------------------------ a call */

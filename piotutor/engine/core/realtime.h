@@ -36,7 +36,7 @@ struct told {
     int64_t grants, callbacks, dropped;
 };
 
-enum trouble { SOUND, HOLDER_DIED, NO_ROOM, NO_END, HELD_TOO_LONG };
+enum trouble { SOUND, HOLDER_DIED, NO_ROOM, NO_END, HELD_TOO_LONG, TOO_LATE };
 
 struct shared;
 
