@@ -124,5 +124,5 @@ def _draw(data: PredictionData, ax: Axes) -> None:
     ax.invert_yaxis()
     ax.margins(x=0.15)
     if not any(data.values.values()):
-        ax.set_xlim(0, 1)
+        ax.set(xlim=(0, 1), xticks=(0, 1))
     ax.set_xlabel(data.unit)
