@@ -76,38 +76,77 @@ __all__ = [
 
 
 class Kind(NamedTuple):
-    """The functions of one picture: numbers, drawing, description."""
+    """The functions of one picture: numbers, title, description, drawing."""
 
     data: Callable[..., Any]
-    plot: Callable[..., Figure]
+    finding: Callable[[Any], str]
     alt: Callable[[Any], str]
+    plot: Callable[..., Figure]
 
 
 KINDS = {
-    "access_map": Kind(access_map.access_map_data, access_map.plot_access_map, extents.access_alt),
-    "throughput": Kind(
-        throughput.throughput_data, throughput.plot_throughput, throughput.throughput_alt
+    "access_map": Kind(
+        access_map.access_map_data,
+        extents.access_finding,
+        extents.access_alt,
+        access_map.plot_access_map,
     ),
-    "latency": Kind(latency.latency_data, latency.plot_latency, latency.latency_alt),
-    "timeline": Kind(timeline.timeline_data, timeline.plot_timeline, timeline.timeline_alt),
-    "queue": Kind(queue.queue_data, queue.plot_queue, queue.queue_alt),
-    "tank": Kind(tank.tank_data, tank.plot_tank, tank.tank_alt),
-    "descent": Kind(descent.descent_data, descent.plot_descent, descent.descent_alt),
-    "ribbon": Kind(ribbon_data.ribbon_data, ribbon.plot_ribbon, ribbon_words.ribbon_alt),
-    "targets": Kind(targets.targets_data, targets.plot_targets, targets.targets_alt),
+    "throughput": Kind(
+        throughput.throughput_data,
+        throughput.throughput_finding,
+        throughput.throughput_alt,
+        throughput.plot_throughput,
+    ),
+    "latency": Kind(
+        latency.latency_data, latency.latency_finding, latency.latency_alt, latency.plot_latency
+    ),
+    "timeline": Kind(
+        timeline.timeline_data,
+        timeline.timeline_finding,
+        timeline.timeline_alt,
+        timeline.plot_timeline,
+    ),
+    "queue": Kind(queue.queue_data, queue.queue_finding, queue.queue_alt, queue.plot_queue),
+    "tank": Kind(tank.tank_data, tank.tank_finding, tank.tank_alt, tank.plot_tank),
+    "descent": Kind(
+        descent.descent_data, descent.descent_finding, descent.descent_alt, descent.plot_descent
+    ),
+    "ribbon": Kind(
+        ribbon_data.ribbon_data,
+        ribbon_words.ribbon_finding,
+        ribbon_words.ribbon_alt,
+        ribbon.plot_ribbon,
+    ),
+    "targets": Kind(
+        targets.targets_data, targets.targets_finding, targets.targets_alt, targets.plot_targets
+    ),
     "target_totals": Kind(
         target_bars.target_totals_data,
-        target_bars.plot_target_totals,
+        target_bars.target_totals_finding,
         target_bars.target_totals_alt,
+        target_bars.plot_target_totals,
     ),
     "straggler": Kind(
-        target_bars.straggler_data, target_bars.plot_straggler, target_bars.straggler_alt
+        target_bars.straggler_data,
+        target_bars.straggler_finding,
+        target_bars.straggler_alt,
+        target_bars.plot_straggler,
     ),
     "stripe_map": Kind(
-        stripe_access.stripe_map_data, stripe_access.plot_stripe_map, stripe_access.stripe_map_alt
+        stripe_access.stripe_map_data,
+        stripe_access.stripe_map_finding,
+        stripe_access.stripe_map_alt,
+        stripe_access.plot_stripe_map,
     ),
-    "locks": Kind(locks_data.locks_data, locks.plot_locks, locks_words.locks_alt),
-    "verdicts": Kind(verdicts.verdicts_data, verdicts.plot_verdicts, verdicts.verdicts_alt),
+    "locks": Kind(
+        locks_data.locks_data, locks_words.locks_finding, locks_words.locks_alt, locks.plot_locks
+    ),
+    "verdicts": Kind(
+        verdicts.verdicts_data,
+        verdicts.verdicts_finding,
+        verdicts.verdicts_alt,
+        verdicts.plot_verdicts,
+    ),
 }
 
 
