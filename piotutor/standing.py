@@ -19,7 +19,6 @@ import tempfile
 import time
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
 
 from piotutor import rundir
 from piotutor.errors import PiotutorError
@@ -89,23 +88,13 @@ class Upkeep:
     def __enter__(self) -> Standing:
         return self.wait_sync()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop_sync()
 
     async def __aenter__(self) -> Standing:
         return await self.wait()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def _up(self) -> bool:

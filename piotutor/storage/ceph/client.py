@@ -9,7 +9,6 @@ import ctypes
 import os
 from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from piotutor.storage.ceph.monitor import CephError, load
@@ -37,12 +36,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from ctypes import byref, c_char_p, c_size_t, c_uint64, c_void_p
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from piotutor.errors import PiotutorError
@@ -66,12 +65,7 @@ class Monitor:
     def __enter__(self) -> Monitor:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
