@@ -11,8 +11,8 @@
 #
 # **Lesson 06 · Locks and alignment · 45 minutes**
 #
-# Many nodes of a supercomputer wrote small records into one shared file. Then MPI-IO was taught to ask the file system for its locks before it needed them, and the same writes went more than three times as
-# fast. The disks were no faster than before: what had gone was the time in which the nodes waited for each other.
+# Many nodes of a supercomputer wrote small records into one shared file. Then MPI-IO, the library through which they wrote, was taught to ask the file system for its locks before it needed them, and the same
+# writes went more than three times as fast. The disks were no faster than before: what had gone was the time in which the nodes waited for each other.
 #
 # **What you will do.** Two computers write one file, and never the same byte. You foretell how often they get in each other's way, and watch who holds which part of the file. Then you change one thing at a time: who
 # writes where, on how many computers, in records of which size, into how many objects. At last you do it on a file system that locks whole files.
