@@ -163,8 +163,8 @@ class SharedWorld:
         self._shared = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(self._memory)))
         lay = _Plan(stripe_size, stripe_count, ranks_per_client)
         arguments = map(ctypes.byref, (plan, size, lay))
-        if error := found.engine_share(self._shared, *arguments):
-            raise OSError(error, os.strerror(error))
+        if code := found.engine_share(self._shared, *arguments):
+            raise OSError(code, os.strerror(code))
 
     def collect(self, *, rest: bool = False) -> np.ndarray:
         """Return the records of the servers since the last time, of `RECORD`.

@@ -136,8 +136,7 @@ class World:
         objects = sum(len(targets) for _, targets in files)
         self._pairs = machine.clients * (machine.targets + objects)
         plan = Numbers(**machine.numbers())
-        size = Size(len(files), objects, self.ranks, _ROOM, _ROOM, _ROOM, records)
-        self._memory = _room(found.engine_bytes(ctypes.byref(plan), ctypes.byref(size)))
+        self._memory, size = _space(plan, (len(files), objects, self.ranks), records)
         self._states = _States()
         found.engine_states(*map(ctypes.byref, (plan, size, self._states)))
         if self._states.end - self._states.begin >= _LARGE:
@@ -258,15 +257,23 @@ class World:
         return counts
 
 
-def _room(size: int) -> mmap.mmap:
-    """Return zeroed memory, of which only what is used is ever taken."""
-    try:
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
-    except (OSError, OverflowError):
-        raise PiotutorError(
-            f"the model's tables are {size / 2**30:,.1f} GiB, more than may be had here (ulimit -v "
-            "limits it, too): model fewer clients, targets, files or stripes"
-        ) from None
+def _space(plan: Numbers, things: tuple[int, int, int], records: int) -> tuple[mmap.mmap, Size]:
+    """Return zeroed memory for a world, and what it can hold.
+
+    Only what is used of it is ever taken. Where so much may not be had, there is room for fewer
+    requests at once, and for fewer records.
+    """
+    for less in (1, 16, 256):
+        room = -(-_ROOM // less)
+        size = Size(*things, room, room, room, records if less == 1 else min(records, room))
+        needed = fitting_engine().engine_bytes(ctypes.byref(plan), ctypes.byref(size))
+        with suppress(OSError, OverflowError):
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
+            return mmap.mmap(-1, needed, flags=flags), size
+    raise PiotutorError(
+        f"the model's tables are {needed / 2**30:,.1f} GiB, more than may be had here (ulimit -v "
+        "limits it, too): model fewer clients, targets, files or stripes"
+    )
 
 
 def _common(machine: Machine) -> bytes | None:

@@ -502,3 +502,9 @@ def test_a_directory_that_is_gone_is_said(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "current directory is gone" in done.stderr
+
+
+def test_a_standard_output_that_is_closed_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli.main(["pattern", "-n", "2"]) == 1
+    assert capsys.readouterr().err == "piotutor: standard output is closed\n"

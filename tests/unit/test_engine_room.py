@@ -56,3 +56,26 @@ def test_too_much_at_once_is_said(name, room, monkeypatch):
     monkeypatch.setattr(world, "_ROOM", room)
     with pytest.raises(PiotutorError, match="room"):
         run(name, 64, records=10)
+
+
+def test_where_little_may_be_mapped_less_fits(monkeypatch):
+    """Under a limit of address space a world is smaller; without any it is said."""
+    whole, made = run("requests", 6, records=1 << 14), []
+
+    class Limited:
+        """What the operating system gives under a limit."""
+
+        def __call__(self, number, size, **options):
+            made.append(size)
+            if size > 64 << 20:
+                raise OSError(12, "Cannot allocate memory")
+            return real(number, size, **options)
+
+    real = world.mmap.mmap
+    monkeypatch.setattr(world.mmap, "mmap", Limited())
+    part = run("requests", 6, records=1 << 24)
+    assert part.records.tobytes() == whole.records.tobytes()
+    assert len(made) > 1 and made == sorted(made, reverse=True)
+    monkeypatch.setattr(world, "_ROOM", 1 << 30)
+    with pytest.raises(PiotutorError, match="more than may be had here"):
+        run("requests", 6)
