@@ -1,8 +1,9 @@
-"""Tables that say where a class stands, so that it is loaded only when it is asked for."""
+"""Names and what they stand for: classes, loaded only when they are asked for; and near misses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -30,3 +31,12 @@ def find(table: Mapping[str, str], what: str, name: str) -> Any:
         raise UsageError(f"{what} {name!r} is unknown: choose one of {', '.join(table)}")
     module, _, attribute = table[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def advice(word: str, known: Iterable[str]) -> str:
+    """Say which of the known names was meant, or which there are."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, 1)
+    if near:
+        return f"is it {near[0]}?"
+    return f"choose {', '.join(names)}" if names else "it has none"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from piotutor import lookup
 from piotutor.engine.bounds import bound_of, shown
 from piotutor.engine.machine import WORDS, Machine
 from piotutor.errors import UsageError
@@ -218,8 +218,7 @@ def take_machine(machine: Any) -> tuple[Machine, str]:
 def _from_file(name: str) -> Machine:
     path = Path(name)
     if path.suffix != ".json":
-        near = difflib.get_close_matches(name, MACHINES, 1)
-        advice = f"is it {near[0]}?" if near else f"choose {', '.join(MACHINES)}"
+        advice = lookup.advice(name, MACHINES)
         raise UsageError(f"machine {shown(name)} is unknown: {advice} Or name a .json file")
     try:
         given = json.loads(_text_of(path.expanduser()), object_pairs_hook=_once)
@@ -267,8 +266,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _changed(machine: Machine, given: dict[str, Any], where: str) -> Machine:
     for key in given:
         if key not in _DEFAULTS:
-            near = difflib.get_close_matches(key, _DEFAULTS, 1)
-            advice = f"is it {near[0]}?" if near else f"choose {', '.join(_DEFAULTS)}"
+            advice = lookup.advice(key, _DEFAULTS)
             raise UsageError(f"{where}: a machine has no {shown(key)}: {advice}")
     return machine.replace(**{key: _value(key, value) for key, value in given.items()})
 

@@ -6,11 +6,11 @@ apart, `text_of` puts them together.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import Field, field, fields
 from typing import Any
 
+from piotutor import lookup
 from piotutor.errors import UsageError
 from piotutor.units import compact_size, parse_size
 
@@ -81,7 +81,7 @@ def words_of(text: str, cls: Any) -> dict[str, str]:
         if first and not words and key not in known and (not equals or ":" in key):
             key, equals, value = first, "=", part.strip()
         if key not in known:
-            raise UsageError(f"there is no option {key!r}: {_advice(key, known)}")
+            raise UsageError(f"there is no option {key!r}: {lookup.advice(key, known)}")
         if key in words:
             raise UsageError(f"{key} is given twice")
         if not (value if equals else known[key].metadata["read"] is flag):
@@ -159,13 +159,6 @@ def word(*choices: str) -> Reader:
 
 
 _SWITCH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-
-
-def _advice(key: str, known: Mapping[str, Any]) -> str:
-    if not known:
-        return "it has none"
-    near = difflib.get_close_matches(key, known, 1)
-    return f"is it {near[0]}?" if near else f"choose {', '.join(known)}"
 
 
 def _text(about: Field[Any], value: Any) -> str:
