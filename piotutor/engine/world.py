@@ -284,7 +284,7 @@ def _common(machine: Machine) -> bytes | None:
     if machine.device != "ssd":
         return None
     about = {name: value for name, value in vars(machine).items() if name.startswith("ssd_")}
-    bare = Machine(device="ssd", seed=machine.seed, **about)
+    bare = Machine(device="ssd", rpc_size=1, seed=machine.seed, **about)
     return None if machine == bare else _common_of(bare)
 
 

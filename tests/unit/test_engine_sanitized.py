@@ -19,12 +19,13 @@ CHOICE = ("-k", "not md1 and not amplif")
 FILES = sorted(Path(__file__).parent.glob("test_engine*.py"))
 
 DRIVE = """
-import os, sys, types
+import importlib, os, sys, types
 import interposing, numpy as np, pytest
 from piotutor.engine import library, world
 
 library.library_path = lambda: sys.argv[1]
 world._ROOM = 1 << 16
+importlib.import_module("piotutor.engine.model").MOST_RECORDS = 1 << 18
 memory = lambda _, room, flags: np.zeros(room, np.uint8)  # on the heap, which is watched
 world.mmap = types.SimpleNamespace(mmap=memory, MAP_PRIVATE=0, MAP_ANONYMOUS=0, PAGESIZE=4096)
 alone = interposing.interposer

@@ -65,6 +65,7 @@ EXPORT struct world *engine_make(void *memory, const struct machine *machine,
                                  const struct size *size, int32_t layers, const void *common)
 {
     struct world *w = memory;
+    NO_FENCES(memory, engine_bytes(machine, size));
     w->machine = *machine;
     w->bytes = lay_out(w, size);
     w->files = size->files;
