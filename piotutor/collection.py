@@ -49,7 +49,8 @@ def collect(directory: Path) -> Run:
     environment.setdefault("ranks", int(trace.column("rank").max(initial=0)) + 1)
     environment |= {key: trace.meta[key] for key in ("clocks",) if key in trace.meta}
     trace.meta.update(environment=environment, workload=workload)
-    if status == "done" and workload and "emulation" in environment:
+    kept_up = "emulation" in environment and not environment.get("storage_notes")
+    if status == "done" and workload and kept_up:
         work = Workload.from_dict(workload)
         captured["notes"] += foretold.differences(trace, work, environment)
     result = outcome(
