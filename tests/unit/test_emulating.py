@@ -73,3 +73,12 @@ class Arrival(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("start", "offset", "length")),
         *((name, ctypes.c_int32) for name in ("rank", "file", "op")),
     )
+
+
+def test_a_file_that_nobody_follows_is_counted(tmp_path):
+    """Opened with a descriptor beyond those that are followed: it is as fast as here."""
+    world = SharedWorld(tmp_path / "world", Machine(), stripe_size=1 << 20, stripe_count=1)
+    call = Arrival(time.monotonic_ns(), 0, 0, 0, -1, Op.OPEN)
+    world._engine.engine_call(world._shared, ctypes.byref(call))
+    assert (world.told().calls, world.told().missed) == (0, 1)
+    assert "1 calls or files weren't emulated" in notes(world.told())[0]

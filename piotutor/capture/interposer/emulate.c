@@ -103,16 +103,18 @@ void emulate_opened(int fd, int directory, const char *path, int flags, int64_t 
 {
     char absolute[PATH_BYTES];
     struct stat about;
-    if (likely(!emulating) || (unsigned)fd >= MOST_DESCRIPTORS || me.quiet || !emulate_is_ours())
+    if (likely(!emulating) || fd < 0 || me.quiet || !emulate_is_ours())
         return;
     emulate_forget(fd);
     if (!absolute_path(directory, path, absolute) || !is_below(absolute))
         return;
     int error = errno;
     if (!fstat(fd, &about) && S_ISREG(about.st_mode)) {
-        int32_t file = number_of(&about, absolute);
-        emulated[fd] = file + 1;
-        if (file >= 0)
+        int followed = fd < MOST_DESCRIPTORS;
+        int32_t file = followed ? number_of(&about, absolute) : -1;
+        if (followed)
+            emulated[fd] = file + 1;
+        if (file >= 0 || !followed)
             tell(flags & O_CREAT ? OP_CREATE : OP_OPEN, file, start, 0, 0);
     }
     errno = error;

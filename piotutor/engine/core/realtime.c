@@ -161,6 +161,7 @@ static int wait_for_end(struct shared *s, int64_t place)
 EXPORT void engine_call(struct shared *s, const struct arrival *a)
 {
     ns real = clock_now() - a->start;
+    s->missed += a->file < 0; /* of a descriptor that nobody follows */
     if (a->file < 0 || a->file >= s->files || s->broken || !take(s))
         return;
     int64_t place = enter(s, a);
