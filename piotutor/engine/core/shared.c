@@ -7,6 +7,7 @@
 #include "shared.h"
 
 #include "device.h"
+#include "fence.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -36,6 +37,7 @@ EXPORT int engine_share(void *memory, const struct machine *machine, const struc
 {
     struct shared *s = memory;
     pthread_mutexattr_t kind;
+    NO_FENCES(memory, engine_shared_bytes(machine, size));
     pthread_mutexattr_init(&kind);
     pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
     pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
