@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import captured
 import numpy as np
@@ -280,3 +281,34 @@ def test_targets_may_be_devices(tmp_path, device):
     records = run.trace.records[run.trace.where(layer=Layer.DEVICE, op=(Op.READ, Op.WRITE))]
     assert set(records["target"].tolist()) == {0}
     assert (records["end"] > records["start"]).all()
+
+
+CHILDREN = """
+import os, signal, sys
+children = []
+for _ in range(6):
+    ready, begun = os.pipe()
+    child = os.fork()
+    if not child:
+        file = os.open(sys.argv[1] + "/data", os.O_RDWR | os.O_CREAT, 0o600)
+        for turn in range(40):
+            os.pwrite(file, b"x" * 4096, turn * 4096)
+            os.write(begun, b".")
+        os._exit(0)
+    children.append((child, ready))
+for (child, ready), end in zip(children, (signal.SIGKILL, signal.SIGTERM, signal.SIGABRT)):
+    os.read(ready, 1)
+    os.kill(child, end)
+ended = [os.waitpid(child, 0)[1] for child, _ in children]
+raise SystemExit(any(ended[3:]) or not all(ended[:3]))
+"""
+
+
+def test_children_that_die_while_they_wait_leave_the_others_going(machine):
+    """Three of six are killed in the middle of a call, or just of the engine, which ends then."""
+    words = [sys.executable, "-c", CHILDREN, "{place}"]
+    run = runner.trace_command_sync(words, storage=machine, timeout=100)
+    assert run.result["exit_code"] == 0
+    told = run.environment["emulation"]
+    assert told["trouble"] in ("", "a process died in the middle of an emulated call")
+    assert told["trouble"] or told["calls"] >= 3 * 40
