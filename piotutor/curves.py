@@ -17,7 +17,7 @@ import numpy as np
 
 from piotutor import metrics
 from piotutor.engine import Machine, model
-from piotutor.engine.demand import layout_on
+from piotutor.engine.demand import layout_on, requests_of
 from piotutor.engine.machines import kind_of, take_machine
 from piotutor.errors import UsageError
 from piotutor.ior import workload_of
@@ -30,7 +30,7 @@ KNOBS = ("clients", "targets", "stripe_count", "transfer_size")
 MOST_TRANSFERS = 1 << 15
 """Transfers of a curve over clients at most: they set the smallest transfer that is offered."""
 MOST_OF_ALL = 10_000_000
-"""Transfers of a curve from which on it is refused."""
+"""Requests of a curve from which on it is refused."""
 _LEAST, _LARGEST = 4096, 16 << 20
 _USUAL = Workload(num_tasks=4, transfer_size=1 << 20, block_size=1 << 22, write=True, fsync=True)
 _COUNTS = 64
@@ -255,12 +255,13 @@ class Turnable:
 
     def _need_time(self, settings: list[Setting]) -> None:
         """Refuse what would take too long."""
-        works = [self.work(one) for one in settings]
-        transfers = sum(work.total_bytes // work.transfer_size for work in works)
-        if transfers > MOST_OF_ALL:
+        works = [self.work(one).replace(repetitions=1) for one in settings]
+        requests = sum(requests_of(work, self.machine) for work in works)
+        if requests > MOST_OF_ALL:
             raise UsageError(
-                f"{transfers:,} transfers are more than a curve is made of ({MOST_OF_ALL:,}): "
-                f"make -b smaller than {format_size(works[0].bytes_per_rank)}, or -t larger"
+                f"{requests:,} requests are more than a curve is made of ({MOST_OF_ALL:,}): "
+                f"make -b smaller than {format_size(works[0].bytes_per_rank)}, or -t larger "
+                "(and rpc_size)"
             )
 
     def curve(

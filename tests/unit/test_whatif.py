@@ -140,3 +140,10 @@ def test_a_knob_is_turned_to_a_number(knobs, message):
 def test_a_curve_has_a_layout(layout):
     with pytest.raises(UsageError, match="whole number, at least 1"):
         Turnable(None, "small-lustre", **layout)
+
+
+def test_requests_count_not_transfers_alone():
+    """A few large transfers in tiny requests would take as long as many small ones."""
+    of = Turnable("ior -N 4 -t 64m -b 512m -w", "small-lustre:rpc_size=512")
+    with pytest.raises(UsageError, match="requests are more than a curve is made of"):
+        of.curve(of.start.replace(clients=16), "clients")
