@@ -65,9 +65,12 @@ def layout_of(
         As they are to be.
     """
     known = (environment.get("layout") or {}).get("components") or [{}]
-    size = stripe_size or known[0].get("stripe_size") or 1 << 20
-    count = stripe_count or max(known[0].get("stripe_count", 1), 1)
-    return {"stripe_size": size, "stripe_count": count}
+    size = known[0].get("stripe_size") or 1 << 20
+    count = max(known[0].get("stripe_count", 1), 1)
+    return {
+        "stripe_size": size if stripe_size is None else stripe_size,
+        "stripe_count": count if stripe_count is None else stripe_count,
+    }
 
 
 def foretold(

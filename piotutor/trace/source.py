@@ -192,7 +192,7 @@ def write_frames(stream: IO[bytes], records: np.ndarray) -> None:
     for start in range(0, len(records), _FRAME_RECORDS):
         part = np.ascontiguousarray(records[start : start + _FRAME_RECORDS])
         columns = part.view(np.uint8).reshape(len(part), RECORD.itemsize).T
-        packed = zlib.compress(columns.tobytes(), 9)
+        packed = zlib.compress(columns.tobytes())
         stream.write(_FRAME.pack(len(part), len(packed), zlib.crc32(packed)) + packed)
 
 
