@@ -97,10 +97,8 @@ def _plain(value: Any, kind: type) -> int | float | None:
     try:
         if kind is float:
             return float(value)
-        return (
-            int(value)
-            if isinstance(value, float) and value.is_integer()
-            else (operator.index(value))
-        )
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        return operator.index(value)
     except (TypeError, ValueError, OverflowError):
         return None
