@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import captured
@@ -16,6 +17,7 @@ import pytest
 from interposing import PROGRAMS, build, interposer
 
 from piotutor.errors import PiotutorError
+from piotutor.launch import shared_memory
 from piotutor.launch.local import Ranks
 from piotutor.storage.ceph import binaries
 from piotutor.storage.ceph.cluster import started
@@ -171,11 +173,12 @@ def test_without_locks_data_sieving_loses_bytes(site, mpi_cache, tmp_path):
 
 
 def test_no_place_for_locks_is_said_by_romio(site, mpi_cache, eventually):
-    launcher = captured.stack("this", mpi_cache)
+    launcher, since = captured.stack("this", mpi_cache), time.time()
     code, _, errors = site.ranks(launcher, "sieved", PIOTUTOR_ROUTE_SHADOW="/nowhere")
     assert code != 0
     assert "No locks available" in errors
     eventually(lambda: not site.sessions())  # the ranks were killed
+    shared_memory.remove(since)
     assert site.run(["rm", "sieved"])[0] == 0
 
 
