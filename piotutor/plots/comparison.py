@@ -36,13 +36,14 @@ def comparison_finding(data: ComparisonData) -> str:
     if not factors:
         return _without_factor(data, seen)
     low, high = min(factors), max(factors)
+    says = f"On {data.machine} the model says" if data.machine else "The model says"
     if low >= 1 / _AGREE and high <= _AGREE:
         apart = max(high - 1, 1 / low - 1)
         told = f"Modelled and {seen} agree within {max(1, round(100 * apart))}%"
     elif len(factors) == 1:
-        told = f"The model says {low:.2g} times what was {seen}"
+        told = f"{says} {low:.2g} times what was {seen}"
     else:
-        told = f"The model says {low:.2g} to {high:.2g} times what was {seen}"
+        told = f"{says} {low:.2g} to {high:.2g} times what was {seen}"
     return told + _order(data) + _guessed(data)
 
 

@@ -147,11 +147,14 @@ class ComparisonData:
     badges : list of str
         How the numbers came about: the model's, then the runs' that differ, with what there is to
         be noted of an emulation.
+    machine : str
+        On what it was modelled; empty where each run was on its own machine.
     """
 
     what: str
     groups: list[Group]
     badges: list[str]
+    machine: str = ""
 
 
 def comparison_data(
@@ -202,7 +205,8 @@ def comparison_data(
         groups += _groups(name if len(named) > 1 else "", run, trace, what, _number(guess))
     if not groups:
         raise UsageError(f"what={what!r}: neither runs nor models tell it")
-    return ComparisonData(what, groups, list(dict.fromkeys(badges)))
+    on = "" if machine is None else trace.meta["environment"]["filesystem"]
+    return ComparisonData(what, groups, list(dict.fromkeys(badges)), on)
 
 
 def _groups(name: str, run: Any, model: Trace, what: str, guess: float | None) -> list[Group]:

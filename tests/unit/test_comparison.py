@@ -60,6 +60,7 @@ def test_numbers_are_those_of_the_model_and_of_the_run(runs):
             assert bar.each == tuple(each)
             assert bar.value == pytest.approx(sum(each) / 2)
     assert data.badges[0] == "modelled · large-lustre, 2 ranks"
+    assert comparison_finding(data).startswith("On large-lustre the model says ")
     assert data.badges[1].startswith("emulated · small-lustre")
 
 
