@@ -74,7 +74,9 @@ def layout_of(
 
 
 def foretold(
-    run: Any,
+    trace: Trace,
+    work: Workload | None,
+    environment: dict[str, Any],
     machine: Any = None,
     *,
     layers: Sequence[Layer] = (Layer.APP,),
@@ -85,8 +87,12 @@ def foretold(
 
     Parameters
     ----------
-    run : Run
-        Or anything with a ``trace``, a ``workload`` and an ``environment``.
+    trace : Trace
+        The run's; it counts where there is no workload.
+    work : Workload or None
+        The run's; None where a program ran.
+    environment : dict
+        The run's.
     machine : Machine, str or Path, optional
         On what; that of an emulated run, if not given.
     layers : sequence of Layer
@@ -101,15 +107,15 @@ def foretold(
     PiotutorError
         There is no engine.
     """
-    on, called = machine_of(run.environment, machine)
-    layout = layout_of(run.environment, stripe_size, stripe_count)
-    if run.workload is None:
+    on, called = machine_of(environment, machine)
+    layout = layout_of(environment, stripe_size, stripe_count)
+    if work is None:
         below = [layer for layer in layers if layer > Layer.POSIX]
-        trace = program(run.trace, on, **layout, layers=below)
+        made = program(trace, on, **layout, layers=below)
     else:
-        trace = model(_placed(run.workload, run.environment), on, **layout, layers=layers)
-    trace.meta["environment"] = {"filesystem": called}
-    return trace
+        made = model(_placed(work, environment), on, **layout, layers=layers)
+    made.meta["environment"] = {"filesystem": called}
+    return made
 
 
 def _placed(work: Workload, environment: dict[str, Any]) -> Workload:
@@ -137,10 +143,8 @@ def differences(trace: Trace, work: Workload, environment: dict[str, Any]) -> li
     """
     if not _as_asked(trace):
         return []
-    machine, _ = machine_of(environment)
-    work, layout = _placed(work, environment), layout_of(environment)
     try:
-        expected = metrics.phases(model(work, machine, **layout, layers=[Layer.APP]))
+        expected = metrics.phases(foretold(trace, work, environment))
     except PiotutorError as error:
         return [f"what the model of the same work says isn't known: {error}"]
     return [

@@ -61,8 +61,9 @@ def again(
     found: np.ndarray = calls.copy()
     if not len(calls):
         return found
-    world = _made(calls, machine, (stripe_size, stripe_count), directories, [Layer.APP])
-    order, _ = _by_caller(calls)
+    order, firsts = _by_caller(calls)
+    layout = stripe_size, stripe_count
+    world = _made(calls[order], firsts, machine, layout, directories, [Layer.APP])
     in_order = np.lexsort((world.records["start"], world.records["rank"]))
     for name in ("start", "end"):
         found[name][order] = world.records[name][in_order]
@@ -107,7 +108,8 @@ def program(
     callers, caller = np.unique(calls[["rank", "thread"]], return_inverse=True)
     calls["client"] = calls["rank"] // ranks_per_client(int(calls["rank"].max()) + 1, machine)
     calls["rank"] = caller
-    world = _made(calls, machine, layout[:2], (), [Layer.APP, *layers])
+    order, firsts = _by_caller(calls)
+    world = _made(calls[order], firsts, machine, layout[:2], (), [Layer.APP, *layers])
     made = world.records.copy()
     whose = made["rank"]
     made["thread"] = np.where(made["layer"] == Layer.APP, callers["thread"][whose], made["thread"])
@@ -131,24 +133,24 @@ def _calls_of(trace: Trace) -> np.ndarray:
 
 def _made(
     calls: np.ndarray,
+    firsts: np.ndarray,
     machine: Machine,
     layout: tuple[int, int],
     directories: Sequence[int],
     layers: Sequence[Layer],
 ) -> World:
-    """Return the world in which callers, ranks of it in their order, have made their calls."""
-    order, firsts = _by_caller(calls)
+    """Return the world in which callers, whose calls follow each other, have made them."""
     todo = np.zeros(2 * len(calls), OPERATION)
     todo["op"][0::2] = PAUSE
-    todo["offset"][0::2] = np.maximum(pauses(calls)[order], 0)
+    todo["offset"][0::2] = np.maximum(_waits(calls, firsts), 0)
     for name in ("offset", "length", "file", "op"):
-        todo[name][1::2] = calls[name][order]
+        todo[name][1::2] = calls[name]
     size, count = layout
     files = [
         (size, targets_of(file, count, machine.targets))
         for file in range(int(calls["file"].max()) + 1)
     ]
-    clients = calls["client"][order[firsts]].tolist()
+    clients = calls["client"][firsts].tolist()
     room = len(calls) if list(layers) == [Layer.APP] else MOST_RECORDS
     machine = machine.replace(think_time=0.0)
     world = World(machine, files, clients, layers, room, directories[: len(files)])
@@ -172,10 +174,16 @@ def pauses(calls: np.ndarray) -> np.ndarray:
     found: np.ndarray = np.zeros(len(calls), np.int64)
     if len(calls):
         order, firsts = _by_caller(calls)
-        over = np.roll(calls["end"][order], 1)
-        over[firsts] = 0
-        found[order] = calls["start"][order] - over
+        found[order] = _waits(calls[order], firsts)
     return found
+
+
+def _waits(calls: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Return the pauses before calls that stand in the order of their callers."""
+    over = np.roll(calls["end"], 1)
+    over[firsts] = 0
+    waits: np.ndarray = calls["start"] - over
+    return waits
 
 
 def think_time(calls: np.ndarray) -> float:

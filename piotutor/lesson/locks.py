@@ -10,6 +10,7 @@ import numpy as np
 from piotutor import metrics
 from piotutor.engine import Machine, model
 from piotutor.engine.library import library
+from piotutor.foretold import layout_of, machine_of
 from piotutor.lesson import table
 from piotutor.metrics_locks import Uses, lock_uses
 from piotutor.metrics_targets import COUNTERS, target_work
@@ -120,14 +121,8 @@ def _foretold(run: Any, machine: dict[str, Any]) -> int | None:
     if not machine or each is None:  # it was stopped before its servers were there
         return None
     clients = -(-run.workload.num_tasks // each)
-    about = {name: value for name, value in machine.items() if name != "name"}
-    (part,) = run.environment["layout"]["components"]
-    return foretold(
-        run.workload,
-        Machine(**about | {"clients": clients}),
-        stripe_size=part["stripe_size"],
-        stripe_count=part["stripe_count"],
-    )
+    on, _ = machine_of({"machine": machine})
+    return foretold(run.workload, on.replace(clients=clients), **layout_of(run.environment))
 
 
 def foretold(

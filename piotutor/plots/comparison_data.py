@@ -197,8 +197,10 @@ def comparison_data(
     badges: list[str] = []
     named = names_of(runs)
     for name, run in named.items():
-        trace = foretold(run, machine, layers=WHAT[what].layers, stripe_size=stripe_size,
-                         stripe_count=stripe_count)  # fmt: skip
+        trace = foretold(
+            run.trace, run.workload, run.environment, machine, layers=WHAT[what].layers,
+            stripe_size=stripe_size, stripe_count=stripe_count,
+        )  # fmt: skip
         notes = [*run.environment.get("storage_notes", ()), *(() if run.workload else [PROGRAM])]
         badges += [badge(trace), badge_of(run), *(f"note: {note}" for note in notes)]
         guess = predicted.get(name) if isinstance(predicted, Mapping) else predicted
